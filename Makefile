@@ -1,0 +1,45 @@
+# The commands of the project. Only python3 (3.11 or newer, with venv) and make are assumed.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+# What runs here stays here: nothing is reported to anybody, no token is asked for on one machine.
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: help demo test fast lint setup clean
+
+help: ## say what each command does
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('mapmerge needs Python 3.11 or newer')"
+	$(PYTHON) -m venv .venv
+	@echo "installing packages into .venv (a minute or two) ..."
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(PIP) --editable ".[dev]"
+	@touch $@
+
+setup: .venv/.installed-dev ## make .venv with everything a developer needs
+
+demo: .venv/.installed ## build real models, find their Pareto front, write its report
+	@test -f demo/zoo/study.yaml || $(BIN)/mapmerge zoo build vision --experts 4 --out demo/zoo
+	@$(BIN)/mapmerge run demo/zoo/study.yaml --output demo/output
+
+lint: .venv/.installed-dev ## style, types and the import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fast: .venv/.installed-dev ## the tests that need no server, no Ray and no training
+	$(BIN)/pytest -m "not slow"
+
+test: lint ## everything: style, types, import rule, all tests
+	$(BIN)/pytest
+
+clean: ## remove what the commands above made
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

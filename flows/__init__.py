@@ -1,0 +1,1 @@
+"""What happens, in which order: Prefect flows and the command line."""

@@ -1,0 +1,41 @@
+"""Start a command and turn its errors into words and exit codes."""
+
+import sys
+from collections.abc import Sequence
+
+from flows.cli.parser import build_parser
+from mapmerge.errors import BadInputError, MapmergeError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 done, 1 the run failed, 2 the input cannot be used, 130 interrupted.
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"mapmerge {version('mapmerge')}")
+        return 0
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    from flows.cli import commands  # knows every command; each command imports what it needs
+
+    try:
+        return commands.execute(options)
+    except BadInputError as error:
+        print(f"mapmerge: {error}", file=sys.stderr)
+        return 2
+    except MapmergeError as error:
+        print(f"mapmerge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mapmerge: interrupted; a run goes on with `mapmerge resume RUN`", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,105 @@
+"""Commands and their arguments. Imports nothing heavy, so that `--help` is instant."""
+
+import argparse
+import os
+
+DEFAULT_OUTPUT = os.environ.get("MAPMERGE_OUTPUT", "mapmerge-output")
+"""Where runs and evaluations go when `--output` is not given."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; `command` in its result names the module under `flows.cli`."""
+    parser = argparse.ArgumentParser(
+        prog="mapmerge",
+        description="The whole Pareto front of merged models, from a few measurements.",
+        epilog="Exit codes: 0 done, 1 the run failed, 2 the input cannot be used. "
+        f"RUN is the URI of a run, or its id under the default output ({DEFAULT_OUTPUT}; set MAPMERGE_OUTPUT to move it).",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    zoo = commands.add_parser("zoo", help="build a family of real models to try things on")
+    zoo_commands = zoo.add_subparsers(dest="zoo_command", metavar="COMMAND", required=True)
+    build = zoo_commands.add_parser("build", help="train a base and its experts on real data, write a ready study.yaml")
+    build.add_argument("family", choices=["vision"], help="which family")
+    build.add_argument("--experts", type=int, default=4, metavar="K", help="how many experts, 2 to 8 (default 4)")
+    build.add_argument("--seed", type=int, default=0, help="seed of the training (default 0)")
+    build.add_argument("--out", required=True, metavar="DIR", help="folder to write, new or empty")
+
+    plan = commands.add_parser("plan", help="check a study and say what it will cost; measures no candidate")
+    _study(plan)
+    plan.add_argument("--json", action="store_true", help="print one JSON object")
+
+    run = commands.add_parser("run", help="find the Pareto front of a study")
+    _study(run)
+    run.add_argument(
+        "--output", default=DEFAULT_OUTPUT, metavar="URI", help="holds the shared ledger and the runs (default %(default)s)"
+    )
+    run.add_argument("--run-id", metavar="ID", help="name of the run (default: study, date and time)")
+    _ray(run)
+    run.add_argument("--json", action="store_true", help="print the result as one JSON object, and nothing else, on stdout")
+
+    resume = commands.add_parser("resume", help="go on with an interrupted run; what was measured stays measured")
+    _run(resume)
+    _ray(resume)
+    resume.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+    front = commands.add_parser("front", help="print the front of a run: coefficients, scores, intervals, baselines")
+    _run(front)
+    form = front.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the whole result as one JSON object")
+    form.add_argument("--csv", action="store_true", help="print the points as CSV")
+
+    pick = commands.add_parser("pick", help="answer a preference from the surrogates, without any new measurement")
+    _run(pick)
+    _preference(pick)
+    pick.add_argument("--json", action="store_true", help="print one JSON object")
+
+    export = commands.add_parser("export", help="write one merged checkpoint with its model card")
+    _run(export)
+    export.add_argument("--point", metavar="ID", help="a point of the front, such as p03")
+    _preference(export)
+    export.add_argument("--out", required=True, metavar="DIR", help="folder to write, new or empty")
+
+    report = commands.add_parser("report", help="write the report of a run as one offline HTML page")
+    _run(report)
+    report.add_argument("--out", required=True, metavar="FILE.html", help="file to write")
+
+    compare = commands.add_parser("compare", help="runs side by side: hypervolume, GD, IGD, win rate, cost")
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more runs of the same objectives")
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
+
+    verify = commands.add_parser("verify", help="hash a run again and compare with its manifest")
+    _run(verify)
+    return parser
+
+
+def _study(command: argparse.ArgumentParser) -> None:
+    command.add_argument("study", metavar="STUDY", help="the study file (YAML)")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a value of the study, such as budget.evaluations=60; may be given again",
+    )
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="URI of a run, or its id under the default output")
+
+
+def _ray(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--ray", metavar="ADDRESS", help="`local` starts Ray for this run, `auto` joins the cluster of this machine"
+    )
+
+
+def _preference(command: argparse.ArgumentParser) -> None:
+    group = command.add_mutually_exclusive_group()
+    group.add_argument("--prefer", metavar="NAME=WEIGHT,…", help="weights of objectives, such as mnist=2,animals=1")
+    group.add_argument(
+        "--at-least", metavar="NAME=SCORE,…", help="scores that must be reached (at most, where smaller is better)"
+    )
+    group.add_argument("--knee", action="store_true", help="the point where giving up more of one gains least of others")

@@ -1,0 +1,137 @@
+"""How results look on a terminal."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_MOST_ROWS = 12
+"""Points of a front that are listed; `front --csv` and the report have all of them."""
+
+
+def print_result(result: Mapping[str, Any]) -> None:
+    """Print the front, the baselines and the verdict."""
+    console = Console()
+    objectives = [objective["name"] for objective in result["objectives"]]
+    experts = list(result["experts"])
+    console.print(_front_table(result, experts, objectives))
+    if len(result["front"]) > _MOST_ROWS:
+        console.print(f"… {len(result['front']) - _MOST_ROWS} more: mapmerge front {result['run_uri']} --csv\n")
+    console.print(_baseline_table(result, objectives))
+    volume = result["hypervolume"]
+    console.print(
+        f"hypervolume {volume['value']:.3f} [{volume['low']:.3f}, {volume['high']:.3f}]   "
+        f"evaluations {result['evaluations']} paid, {result['evaluations_reused']} from the ledger, "
+        f"{result['evaluations_failed']} failed   items forwarded {result['items_forwarded']:,}   "
+        f"{result['seconds']:.0f} s"
+    )
+    console.print(result["verdict"], style="bold")
+    for warning in result["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+    console.print(f"run     {result['run_uri']}", markup=False)
+    console.print(f"report  {result['run_uri']}/report.html", markup=False)
+
+
+def _front_table(result: Mapping[str, Any], experts: list[str], objectives: list[str]) -> Table:
+    table = Table(title="Front: coefficients; measured on held-out items ± half a 90 % interval, (predicted)", box=None)
+    table.add_column("id")
+    for name in experts:
+        table.add_column(f"c {name}", justify="right")
+    for name in objectives:
+        table.add_column(name, justify="right")
+    for point in _spread(result["front"]):
+        coefficients = [f"{point['coefficients'][name]:.2f}" for name in experts]
+        scores = [_score(point, name) for name in objectives]
+        table.add_row(point["id"], *coefficients, *scores)
+    return table
+
+
+def _score(point: Mapping[str, Any], name: str) -> str:
+    half = (point["high"][name] - point["low"][name]) / 2
+    return f"{point['measured'][name]:.3f} ±{half:.3f}\n[dim]({point['predicted'][name]:.3f})[/dim]"
+
+
+def _spread(points: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return at most `_MOST_ROWS` points, evenly spread over the front."""
+    if len(points) <= _MOST_ROWS:
+        return points
+    step = (len(points) - 1) / (_MOST_ROWS - 1)
+    return [points[round(index * step)] for index in range(_MOST_ROWS)]
+
+
+def _baseline_table(result: Mapping[str, Any], objectives: list[str]) -> Table:
+    table = Table(title="Baselines, measured on the same items", box=None)
+    table.add_column("")
+    for name in objectives:
+        table.add_column(name, justify="right")
+    baselines = result["baselines"]
+    rows: Iterable[tuple[str, Mapping[str, Any]]] = (
+        ("base", baselines["base"]),
+        *((f"expert {name}", point) for name, point in baselines["experts"].items()),
+        ("uniform merge", baselines["uniform"]),
+        (f"best scalar {baselines['best_scalar']['scalar']:g}", baselines["best_scalar"]),
+    )
+    for name, point in rows:
+        table.add_row(name, *(f"{point['measured'][objective]:.3f}" for objective in objectives))
+    return table
+
+
+def print_pick(picked: Mapping[str, Any]) -> None:
+    """Print coefficients and what they are expected to score."""
+    console = Console()
+    table = Table(box=None)
+    for name in ("objective", "expected", "interval"):
+        table.add_column(name, justify="left" if name == "objective" else "right")
+    for name, score in picked["predicted"].items():
+        interval = f"{picked['predicted_low'][name]:.3f} … {picked['predicted_high'][name]:.3f}"
+        table.add_row(name, f"{score:.3f}", interval)
+    console.print(table)
+    console.print(
+        "coefficients  " + ", ".join(f"{name}={value:.4f}" for name, value in picked["coefficients"].items()), markup=False
+    )
+
+
+def print_plan(planned: Mapping[str, Any]) -> None:
+    """Print what a run would do and cost."""
+    console = Console()
+    console.print(f"{planned['study']}: {len(planned['experts'])} experts, {len(planned['objectives'])} objectives")
+    table = Table(box=None)
+    for name in ("round", "candidates", "evaluations", "item-forwards"):
+        table.add_column(name, justify="left" if name == "round" else "right")
+    for entry in planned["rounds"]:
+        table.add_row(
+            entry["name"], str(entry["candidates"]), str(entry["evaluations"]), f"{entry['items_forwarded']:,}"
+        )
+    total = planned["total"]
+    table.add_row("at most", "", str(total["evaluations"]), f"{total['items_forwarded']:,}", style="bold")
+    console.print(table)
+    console.print(
+        f"models {planned['bytes']['checkpoints'] / 1e6:,.1f} MB on disk, task matrix "
+        f"{planned['bytes']['task_matrix'] / 1e6:,.1f} MB a machine; about {planned['seconds']['one_actor']:.0f} s of "
+        f"measuring on one actor, {planned['seconds']['estimated']:.0f} s on {planned['seconds']['actors']}"
+    )
+    for warning in planned["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def print_comparison(compared: Mapping[str, Any]) -> None:
+    """Print runs side by side."""
+    console = Console()
+    table = Table(box=None)
+    for name in ("run", "hypervolume", "interval", "GD", "IGD", "win rate", "evaluations", "item-forwards"):
+        table.add_column(name, justify="left" if name == "run" else "right")
+    for entry in compared["runs"]:
+        volume = entry["hypervolume"]
+        table.add_row(
+            entry["run_id"],
+            f"{volume['value']:.3f}",
+            f"{volume['low']:.3f} … {volume['high']:.3f}",
+            f"{entry['gd']:.4f}",
+            f"{entry['igd']:.4f}",
+            f"{entry['win_rate']:.1%}",
+            str(entry["evaluations"]),
+            f"{entry['items_forwarded']:,}",
+        )
+    console.print(table)
+    console.print(compared["explanation"], style="dim")

@@ -1,0 +1,249 @@
+"""The answer of a study: the measured front with intervals, baselines, comparisons and a verdict, as one JSON object.
+
+The schema is `mapmerge/result/1`, described in `docs/result.md`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mapmerge.errors import FailedRunError
+from mapmerge.fronts.comparisons import Comparison, FrontReport, MeasuredSet, Outcomes, compare
+from mapmerge.fronts.dominance import nondominated
+from mapmerge.fronts.indicators import Normalisation, hypervolume
+from mapmerge.fronts.verdict import verdict
+from mapmerge.randomness import generator
+from mapmerge.records import Array, Evaluation
+from mapmerge.response import ResponseSurfaces, objective_to_json
+from mapmerge.study import FinalQuestion, Study
+
+SCHEMA = "mapmerge/result/1"
+LEVEL = 0.9
+"""Coverage of every interval in a result."""
+
+BASELINES = ("experts", "uniform", "best_scalar", "random_search")
+"""What the front is compared with; the base is measured too, as one of the units."""
+
+
+def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> dict[str, Any]:
+    """Say what a study found, once its final question has been told.
+
+    Args:
+        study: with all its rounds.
+        surfaces: the surrogates that the front was found on.
+        final: which of the held-out candidates are the front and which are baselines.
+
+    Raises:
+        FailedRunError: no delivered point, or all models of a baseline, could not be measured on some objective.
+    """
+    measured = _Measured(study)
+    sets = {name: measured.rows(name, candidates) for name, candidates in final.sets.items()}
+    normalisation = Normalisation.of(measured.gains(np.vstack([sets["base"], sets["experts"]])))
+    front, dominated = _split(sets.pop("delivered"), measured)
+    if len(dominated):
+        sets["dominated"] = dominated
+    report = compare(
+        measured.outcomes(front),
+        {name: measured.outcomes(rows) for name, rows in sets.items()},
+        normalisation,
+        rng=generator(study.config.seed, "bootstrap"),
+        level=LEVEL,
+    )
+    speak = _Words(study, surfaces)
+    rest = speak.delivered(dominated, report.baselines["dominated"], first=len(front)) if len(dominated) else []
+    predicted = _predicted_hypervolume(surfaces, np.vstack([front, dominated]), normalisation)
+    gates = dict(zip(speak.objectives, study.gate(surfaces), strict=True))
+    compared = [comparison for comparison in report.comparisons if comparison.baseline in BASELINES]
+    return {
+        "schema": SCHEMA,
+        "study": study.config.name,
+        "method": study.config.method,
+        "seed": study.config.seed,
+        "status": "complete",
+        "experts": speak.experts,
+        "objectives": [objective_to_json(objective) for objective in study.objectives],
+        "hypervolume": {
+            **report.front.hypervolume.to_json(),
+            "level": LEVEL,
+            "predicted": predicted,
+            "reference_point": speak.scores(normalisation.reference),
+            "ideal_point": speak.scores(normalisation.ideal),
+        },
+        "surrogates": {
+            name: {
+                "kind": surrogate.kind,
+                "link": objective.metric.link,
+                "r2_cv": surrogate.r2_cv,
+                "loo_rmse": surrogate.loo_rmse,
+                "condition": surrogate.condition,
+                "points": len(surrogate.measured),
+                "passed": gates[name].passed,
+                "reasons": list(gates[name].reasons),
+                "loo": [
+                    {"measured": score, "predicted": guess}
+                    for score, guess in zip(surrogate.measured.tolist(), surrogate.left_out.tolist(), strict=True)
+                ],
+            }
+            for name, objective, surrogate in zip(
+                speak.objectives, study.objectives, surfaces.surrogates, strict=True
+            )
+        },
+        "front": [
+            {**point, "probability_nondominated": chance}
+            for point, chance in zip(
+                speak.delivered(front, report.front), report.probability_nondominated.tolist(), strict=True
+            )
+        ],
+        "dominated": rest,
+        "baselines": _baselines(sets, report, speak, final.scalar),
+        "comparisons": [
+            {
+                "baseline": comparison.baseline,
+                "hypervolume": comparison.hypervolume.value,
+                "difference": comparison.difference.value,
+                "low": comparison.difference.low,
+                "high": comparison.difference.high,
+                "words": comparison.words,
+            }
+            for comparison in compared
+        ],
+        "verdict": verdict(
+            compared,
+            hypervolume=report.front.hypervolume,
+            predicted=predicted,
+            level=LEVEL,
+            delivered=len(front) + len(dominated),
+            dominated=len(dominated),
+            untrusted=[name for name, gate in gates.items() if not gate.passed],
+        ),
+        "history": history(study),
+        "region": surfaces.region.to_json(),
+    }
+
+
+def history(study: Study) -> list[dict[str, Any]]:
+    """Return the hypervolume on search items after each candidate: how fast the search got somewhere.
+
+    Evaluations are counted as (candidate, objective) pairs; the normalisation is that of the whole search.
+    """
+    unit, m = study.normalisation(), len(study.objectives)
+    steps, gains, measured = [], np.empty((0, m)), 0
+    for done in study.search_rounds:
+        for row in done.scores * study.signs:
+            measured += m
+            if not np.isnan(row).any():
+                gains = np.vstack([gains, unit.apply(row)])
+                gains = gains[nondominated(gains)]
+            volume = hypervolume(gains, np.zeros(m)) if len(gains) else 0.0
+            steps.append({"round": done.question.name, "evaluations": measured, "hypervolume": volume})
+    return steps
+
+
+class _Measured:
+    """Per-item outcomes of the candidates that could be measured on every objective, by their coefficients."""
+
+    def __init__(self, study: Study) -> None:
+        self._names = [objective.name for objective in study.objectives]
+        self._signs = study.signs
+        self._by_place: dict[bytes, dict[str, Evaluation]] = {}
+        for evaluation in study.rounds[-1].evaluations:
+            if evaluation.outcomes is not None:
+                self._by_place.setdefault(evaluation.coefficients.tobytes(), {})[evaluation.objective] = evaluation
+
+    def rows(self, name: str, candidates: Array) -> Array:
+        """Return those of the candidates [n, k] that no objective failed on; at least one."""
+        whole = [row for row in candidates if len(self._by_place.get(row.tobytes(), {})) == len(self._names)]
+        if not whole:
+            raise FailedRunError(f"{name}: none of its {len(candidates)} models could be measured on every objective")
+        return np.vstack(whole)
+
+    def outcomes(self, rows: Array) -> Outcomes:
+        """Return outcomes to be maximised: for each objective a table [n, i]."""
+        tables = []
+        for name, sign in zip(self._names, self._signs, strict=True):
+            found = [self._by_place[row.tobytes()][name].outcomes for row in rows]
+            tables.append(np.stack([values for values in found if values is not None]) * np.float32(sign))
+        return tables
+
+    def gains(self, rows: Array) -> Array:
+        """Return mean outcomes to be maximised, shape [n, m]."""
+        return np.column_stack([table.mean(axis=1, dtype=np.float64) for table in self.outcomes(rows)])
+
+
+def _split(delivered: Array, measured: _Measured) -> tuple[Array, Array]:
+    """Part the delivered points into the front and the dominated, each from best to worst on the first objective."""
+    gains = measured.gains(delivered)
+    order = np.argsort(-gains[:, 0], kind="stable")
+    kept = nondominated(gains)[order]
+    return delivered[order][kept], delivered[order][~kept]
+
+
+def _predicted_hypervolume(surfaces: ResponseSurfaces, rows: Array, normalisation: Normalisation) -> float:
+    gains = normalisation.apply(surfaces.scores(rows) * surfaces.signs)
+    return hypervolume(gains, np.zeros(gains.shape[1]))
+
+
+class _Words:
+    """Numbers by the names of experts and objectives, in the unit of each metric."""
+
+    def __init__(self, study: Study, surfaces: ResponseSurfaces) -> None:
+        self.experts = [expert.name for expert in study.config.experts]
+        self.objectives = [objective.name for objective in study.objectives]
+        self._surfaces = surfaces
+        self._signs = study.signs
+
+    def scores(self, gains: Array) -> dict[str, float]:
+        """Name the scores behind gains of shape [m]."""
+        return dict(zip(self.objectives, (gains * self._signs).tolist(), strict=True))
+
+    def points(self, rows: Array, measured: MeasuredSet) -> list[dict[str, Any]]:
+        """Describe measured models: coefficients, scores and the ends of their intervals."""
+        # The lower end of a score that is to be minimised is the upper end of its gain.
+        ends = np.stack([measured.low * self._signs, measured.high * self._signs])
+        return [
+            {
+                "coefficients": dict(zip(self.experts, row.tolist(), strict=True)),
+                "measured": self.scores(gains),
+                "low": dict(zip(self.objectives, low.tolist(), strict=True)),
+                "high": dict(zip(self.objectives, high.tolist(), strict=True)),
+            }
+            for row, gains, low, high in zip(rows, measured.scores, ends.min(axis=0), ends.max(axis=0), strict=True)
+        ]
+
+    def delivered(self, rows: Array, measured: MeasuredSet, *, first: int = 0) -> list[dict[str, Any]]:
+        """Describe delivered points, with ids that go on from `first` and with what was predicted of them."""
+        scores = self._surfaces.scores(rows)
+        low, high = self._surfaces.intervals(rows, LEVEL)
+        return [
+            {
+                "id": f"p{first + index + 1:02d}",
+                **point,
+                "predicted": dict(zip(self.objectives, scores[index].tolist(), strict=True)),
+                "predicted_low": dict(zip(self.objectives, low[index].tolist(), strict=True)),
+                "predicted_high": dict(zip(self.objectives, high[index].tolist(), strict=True)),
+            }
+            for index, point in enumerate(self.points(rows, measured))
+        ]
+
+
+def _baselines(sets: dict[str, Array], report: FrontReport, speak: _Words, scalar: float) -> dict[str, Any]:
+    def points(name: str) -> list[dict[str, Any]]:
+        return speak.points(sets[name], report.baselines[name])
+
+    volumes: dict[str, Comparison] = {comparison.baseline: comparison for comparison in report.comparisons}
+    identity = np.eye(len(speak.experts))
+    experts = {
+        speak.experts[int(np.argmax(row))]: point
+        for row, point in zip(sets["experts"], points("experts"), strict=True)
+        if (row == identity[np.argmax(row)]).all()
+    }
+    return {
+        "base": points("base")[0],
+        "experts": experts,
+        "uniform": points("uniform")[0],
+        "best_scalar": {**points("best_scalar")[0], "scalar": scalar},
+        "random_search": {
+            "points": points("random_search"),
+            "hypervolume": volumes["random_search"].hypervolume.to_json(),
+        },
+    }

@@ -1,0 +1,145 @@
+"""A checkpoint on disk: which tensors it holds, their values on request, and the fingerprint of its content."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mapmerge.checkpoints.header import DTYPES, Entry, read_header
+from mapmerge.errors import CheckpointError, MissingFileError
+
+PIECE = 2**18
+"""Elements that are read at a time where a checkpoint is streamed: 1 MiB of float32, which stays in the cache."""
+
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A safetensors file whose header was checked; no value is read before it is asked for.
+
+    Args:
+        path: the safetensors file.
+        entries: the tensors by name, names sorted.
+    """
+
+    path: Path
+    entries: Mapping[str, Entry]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all tensors, sorted."""
+        return tuple(self.entries)
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of each tensor."""
+        return {name: entry.shape for name, entry in self.entries.items()}
+
+    @cached_property
+    def dtypes(self) -> Mapping[str, torch.dtype]:
+        """Dtype of each tensor."""
+        return {name: DTYPES[entry.dtype] for name, entry in self.entries.items()}
+
+    @cached_property
+    def floating(self) -> tuple[str, ...]:
+        """Names of the tensors that are merged, sorted; the others (integers, booleans) are carried over."""
+        return tuple(name for name in self.entries if self.dtypes[name].is_floating_point)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """Read one tensor; the values are the caller's own copy, which lives no longer than the caller keeps it.
+
+        Raises:
+            CheckpointError: there is no such tensor, or the file changed since it was opened.
+        """
+        if name not in self.entries:
+            raise CheckpointError(f"{self.path}: there is no tensor {name!r}; the file has {len(self.names)} others")
+        return self.piece(name, 0, self.entries[name].size).reshape(self.shapes[name])
+
+    def piece(self, name: str, start: int, stop: int) -> torch.Tensor:
+        """Read the elements `[start, stop)` of one tensor, flattened in row-major order."""
+        entry, dtype = self.entries[name], self.dtypes[name]
+        first = entry.start + start * dtype.itemsize
+        raw = self._bytes(first, first + (stop - start) * dtype.itemsize)
+        return torch.from_numpy(raw).view(dtype) if raw.size else torch.empty(0, dtype=dtype)
+
+    def spans(self, name: str) -> Iterator[tuple[int, int]]:
+        """Cut one tensor into consecutive ranges of at most `PIECE` elements."""
+        size = self.entries[name].size
+        return ((start, min(start + PIECE, size)) for start in range(0, size, PIECE))
+
+    def fingerprint(self) -> str:
+        """Return the hex SHA-256 of the content: names, dtypes, shapes and values, whatever their order in the file.
+
+        Read once for each opened checkpoint, in bounded memory.
+        """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for name, entry in self.entries.items():
+            # One line of JSON and then as many bytes as it announces: no two contents give the same stream.
+            digest.update(json.dumps([name, entry.dtype, entry.shape]).encode() + b"\n")
+            width = DTYPES[entry.dtype].itemsize
+            for start, stop in self.spans(name):
+                digest.update(self._bytes(entry.start + start * width, entry.start + stop * width).data)
+        return digest.hexdigest()
+
+    def _bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        # Read, not mapped: a file that shrinks meanwhile gives an error instead of killing the process, the memory
+        # goes back as soon as the piece is dropped, and a tensor at an odd offset is aligned all the same.
+        raw = np.fromfile(self.path, dtype=np.uint8, count=stop - start, offset=start)
+        if raw.size != stop - start:
+            raise CheckpointError(f"{self.path}: the file became shorter since it was opened; copy it once more")
+        return raw
+
+
+def open_checkpoint(path: str | Path) -> Checkpoint:
+    """Open a checkpoint: a `.safetensors` file, or a folder with `model.safetensors` in it.
+
+    Only the header is read, and nothing is ever unpickled.
+
+    Raises:
+        MissingFileError: there is no such file or folder.
+        CheckpointError: it is no safetensors file, or a damaged one; the message names the file and says what to do.
+
+    >>> import tempfile, safetensors.torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     safetensors.torch.save_file({"w": torch.ones(2, 3)}, f"{folder}/model.safetensors")
+    ...     open_checkpoint(folder).shapes
+    {'w': (2, 3)}
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = _weights_of(path)
+    if not path.exists():
+        raise MissingFileError(
+            f"{path}: there is no such checkpoint; expected a .safetensors file or a folder with one"
+        )
+    if not path.is_file():
+        raise CheckpointError(f"{path}: expected a regular file")
+    return Checkpoint(path, read_header(path))
+
+
+def _weights_of(folder: Path) -> Path:
+    if (folder / WEIGHTS).exists():
+        return folder / WEIGHTS
+    if (folder / f"{WEIGHTS}.index.json").exists():
+        raise CheckpointError(
+            f"{folder}: the weights are cut into shards; expected one {WEIGHTS}: save the model once more "
+            "with a larger max_shard_size"
+        )
+    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in {".bin", ".pt", ".pth", ".ckpt"})
+    if pickles:
+        raise CheckpointError(
+            f"{folder}: expected {WEIGHTS}, but there is only {pickles[0]!r}, a pickle, which is never opened; "
+            "write the weights again with safetensors.torch.save_file"
+        )
+    raise MissingFileError(f"{folder}: there is no {WEIGHTS} in this folder")

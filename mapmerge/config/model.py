@@ -1,0 +1,207 @@
+"""What a study file may say. Every field's description is the documentation of that field."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from mapmerge.surrogates.features import parameter_count
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A part of a study: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Architecture(Section):
+    """Who builds the empty model that the merged weights are put into."""
+
+    build: str = Field(
+        description="`package.module:function`, called with `options`; it returns a `torch.nn.Module`. "
+        "Code runs only because you name it here: a checkpoint can never name any."
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of that function.")
+
+
+class Expert(Section):
+    """One model fine-tuned from the base."""
+
+    name: Name = Field(description="What reports and coefficients call it.")
+    checkpoint: str = Field(description="A `.safetensors` file, or a folder that holds `model.safetensors`.")
+
+
+class ObjectiveConfig(Section):
+    """One goal that merged models are measured on."""
+
+    name: Name = Field(description="What reports and preferences call it.")
+    evaluator: str = Field(description="Name of an evaluator plug-in, such as `classification`.")
+    search: str = Field(description="Item set that the front is found on.")
+    held_out: str = Field(description="Item set that the front is reported on; no item of it may be in `search`.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the evaluator.")
+
+
+class Budget(Section):
+    """How much may be measured."""
+
+    evaluations: int | None = Field(
+        default=None,
+        ge=1,
+        description="Evaluations of each objective during the search, which is the number of candidates since each is "
+        "measured on every objective. Default: 2p, with p = (k+1)(k+2)/2 parameters of a quadratic in k coefficients.",
+    )
+    front: int = Field(default=50, ge=1, description="At most so many points are delivered and measured on held-out items.")
+
+
+class Design(Section):
+    """Which candidates are measured to fit the surrogates."""
+
+    kind: Literal["dirichlet-mass", "sobol", "uniform-box", "paper-grid"] = Field(
+        default="dirichlet-mass",
+        description="`dirichlet-mass`: directions spread over the simplex times a spread total; `sobol` and `uniform-box`: "
+        "the box; `paper-grid`: the regular grid of the MAP paper's released code, in [0, 1]^k.",
+    )
+    points: int | None = Field(
+        default=None,
+        ge=1,
+        description="Candidates of the first round. What the budget leaves beyond them is measured only if a surrogate "
+        "fails its gate. Default: the whole budget.",
+    )
+    mass: tuple[float, float] | None = Field(
+        default=None,
+        description="Least and greatest sum of the coefficients of a sampled candidate. `dirichlet-mass` has [0.3, 1.6] "
+        "unless given; `sobol` has no limit unless given.",
+    )
+    lower: float | None = Field(default=None, description="Least coefficient (`sobol`, `uniform-box`), 0 unless given.")
+    upper: float | None = Field(default=None, description="Greatest coefficient (`sobol`, `uniform-box`), 1 unless given.")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        lower, upper = self.lower or 0.0, 1.0 if self.upper is None else self.upper
+        if not lower < upper:
+            raise ValueError(f"lower ({lower}) must be below upper ({upper}): are the bounds reversed?")
+        if self.mass is not None and not self.mass[0] < self.mass[1]:
+            raise ValueError(f"mass must be [least, greatest], got {list(self.mass)}: are the bounds reversed?")
+        return self
+
+
+class Gate(Section):
+    """When a surrogate counts as good enough to be searched without a warning."""
+
+    min_r2: float = Field(default=0.8, ge=0, le=1, description="Least cross-validated R2.")
+    max_condition: float = Field(default=1e8, gt=1, description="Greatest condition number of the fit.")
+
+
+class Search(Section):
+    """How the surrogates' front is searched."""
+
+    kind: Literal["union", "nsga3", "chebyshev"] = Field(
+        default="union", description="`union` takes the best of NSGA-III and of the gradient search from many preferences."
+    )
+
+
+class Baselines(Section):
+    """What every front is compared with, besides the experts and the uniform merge."""
+
+    scalars: list[float] = Field(
+        default=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0],
+        min_length=1,
+        description="Task arithmetic with one scalar for all experts: the values tried on the search items. The best by "
+        "mean normalised score is reported.",
+    )
+
+
+class Preflight(Section):
+    """Checks of the checkpoints before anything is measured."""
+
+    max_relative_norm: float = Field(
+        default=1.0, gt=0, description="Greatest norm of a task vector relative to the base: beyond it, it is no child of the base."
+    )
+
+
+class Compute(Section):
+    """Where candidates are measured. Never changes a result, only its cost."""
+
+    executor: Literal["ray", "serial"] = Field(
+        default="ray", description="`ray`: actors on this machine or a cluster; `serial`: this process, one at a time."
+    )
+    address: str = Field(
+        default="local", description="`local` starts Ray for the run; `auto` joins the cluster of this machine."
+    )
+    actors: int | None = Field(default=None, ge=1, description="How many actors. Default: as many as the resources allow, at most 64.")
+    num_cpus: float = Field(default=1, ge=0, description="CPUs that one actor reserves; it computes with one thread.")
+    num_gpus: float = Field(default=0, ge=0, description="GPUs that one actor reserves; fractions share one.")
+    max_in_flight: int | None = Field(default=None, ge=1, description="Candidates handed out at a time. Default: two an actor.")
+    timeout_s: float = Field(default=600, gt=0, description="A candidate that takes longer is taken from its actor and tried again.")
+    attempts: int = Field(default=3, ge=1, description="How often a candidate is tried when its actor dies or is too slow.")
+    max_failed_fraction: float = Field(
+        default=0.2, ge=0, le=1, description="The run fails when a larger share of a round's evaluations failed."
+    )
+
+
+class StudyConfig(Section):
+    """Everything that determines the result of a run, and where it is computed."""
+
+    name: Name = Field(description="Name of the study.")
+    base: str = Field(description="The base model: a `.safetensors` file or a folder that holds `model.safetensors`.")
+    architecture: Architecture = Field(description="How the empty model is built; a plain string is its `build`.")
+    experts: list[Expert] = Field(min_length=1, description="The models fine-tuned from the base.")
+    objectives: list[ObjectiveConfig] = Field(min_length=1, description="What merged models are measured on.")
+    method: Literal["map"] = Field(default="map", description="`map`: one design, quadratic surrogates, search, re-measure.")
+    seed: int = Field(default=0, ge=0, description="Same seed, same front, bit for bit.")
+    budget: Budget = Field(default_factory=Budget, description="How much may be measured.")
+    design: Design = Field(default_factory=Design, description="Which candidates are measured.")
+    gate: Gate = Field(default_factory=Gate, description="When a surrogate is trusted.")
+    search: Search = Field(default_factory=Search, description="How the front is searched.")
+    baselines: Baselines = Field(default_factory=Baselines, description="What the front is compared with.")
+    preflight: Preflight = Field(default_factory=Preflight, description="Checks of the checkpoints.")
+    compute: Compute = Field(default_factory=Compute, description="Where candidates are measured.")
+
+    @field_validator("architecture", mode="before")
+    @classmethod
+    def _architecture_from_string(cls, value: object) -> object:
+        return {"build": value} if isinstance(value, str) else value
+
+    @field_validator("experts", "objectives", mode="after")
+    @classmethod
+    def _names_differ(cls, value: list[Any]) -> list[Any]:
+        names = [entry.name for entry in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"names must differ, but {', '.join(map(repr, twice))} is there more than once")
+        return value
+
+    @model_validator(mode="after")
+    def _budget_is_enough(self) -> Self:
+        p = parameter_count(len(self.experts))
+        if self.evaluations < p:
+            raise ValueError(
+                f"budget.evaluations is {self.evaluations}, but `map` fits p = (k+1)(k+2)/2 = {p} parameters an objective "
+                f"for k = {len(self.experts)} experts: give at least {p}, better {2 * p}"
+            )
+        if not p <= self.design_points <= self.evaluations:
+            raise ValueError(
+                f"design.points is {self.design_points}, but must be from p = {p} to budget.evaluations = {self.evaluations}"
+            )
+        return self
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of each objective that the search may spend."""
+        return self.budget.evaluations or 2 * parameter_count(len(self.experts))
+
+    @property
+    def design_points(self) -> int:
+        """Candidates of the first round."""
+        return self.design.points or self.evaluations
+
+
+def resolve(root: Path, location: str) -> Path:
+    """Return a location of a study as a path; relative ones are relative to the study's folder.
+
+    >>> str(resolve(Path("/studies/a"), "base"))
+    '/studies/a/base'
+    """
+    return root / Path(location).expanduser()

@@ -1,0 +1,1 @@
+"""Which merged models to measure first, and the region of coefficients that a study stays in."""

@@ -1,0 +1,1 @@
+"""Measure a merged model: one outcome for every item of an item set."""

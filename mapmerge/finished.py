@@ -1,0 +1,180 @@
+"""A finished run: its points, its surfaces, and the answer to any preference, without measuring anything."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mapmerge.errors import BadInputError, PreferenceError
+from mapmerge.fronts.dominance import nondominated
+from mapmerge.fronts.indicators import Normalisation, generational_distance, inverted_generational_distance, win_rate
+from mapmerge.fronts.preferences import UnreachableError, pick_at_least, pick_knee, pick_weights
+from mapmerge.ledger.runs import RunFolder, open_run
+from mapmerge.preference import Preference
+from mapmerge.randomness import generator
+from mapmerge.records import Array
+from mapmerge.response import ResponseSurfaces
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinishedRun:
+    """What a complete run says.
+
+    Args:
+        folder: where it lies.
+        result: the JSON object that `mapmerge run --json` prints.
+        surfaces: the surrogates that its front was found on.
+    """
+
+    folder: RunFolder
+    result: Mapping[str, Any]
+    surfaces: ResponseSurfaces
+
+    @staticmethod
+    def open(uri: str) -> "FinishedRun":
+        """Open a run by its URI.
+
+        Raises:
+            RunError: it is no run, or not complete.
+        """
+        folder = open_run(uri)
+        return FinishedRun(folder, folder.get_json("result"), ResponseSurfaces.from_json(folder.get_json("surfaces")))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the objectives."""
+        return [objective["name"] for objective in self.result["objectives"]]
+
+    def point(self, point_id: str) -> Mapping[str, Any]:
+        """Return a delivered point by its id.
+
+        Raises:
+            BadInputError: there is none; says which there are.
+        """
+        points: dict[str, Mapping[str, Any]] = {point["id"]: point for point in (*self.result["front"], *self.result["dominated"])}
+        if point_id not in points:
+            front = [point["id"] for point in self.result["front"]]
+            raise BadInputError(f"the run has no point {point_id!r}; its front goes from {front[0]} to {front[-1]}")
+        return points[point_id]
+
+    def rows(self) -> Iterator[list[str | float]]:
+        """Yield the points as a table: a header, the front, then delivered points that turned out dominated."""
+        kinds = ("predicted", "measured", "low", "high")
+        header = [f"c_{name}" for name in self.result["experts"]]
+        yield ["id", "on_front", *header, *(f"{name}_{kind}" for name in self.names for kind in kinds)]
+        for on_front, points in ((1, self.result["front"]), (0, self.result["dominated"])):
+            for point in points:
+                scores = [point[kind][name] for name in self.names for kind in kinds]
+                yield [point["id"], on_front, *point["coefficients"].values(), *scores]
+
+    def pick(self, preference: Preference, *, level: float = 0.9) -> dict[str, Any]:
+        """Answer a preference from the surrogates: coefficients, expected scores and their intervals.
+
+        Weights are answered by the augmented Chebyshev scalarisation over the whole sampled region, so that concave parts of
+        the front are reached too.
+
+        Raises:
+            PreferenceError: it names no objective, or no merged model can meet it; then says the nearest that can.
+
+        Source: Steuer and Choo, Mathematical Programming 26, 1983.
+        """
+        preference.require_known(self.names)
+        coefficients = self._answer(preference)[None]
+        scores = self.surfaces.scores(coefficients)[0]
+        low, high = (ends[0] for ends in self.surfaces.intervals(coefficients, level))
+        return {
+            "coefficients": dict(zip(self.result["experts"], coefficients[0].tolist(), strict=True)),
+            "predicted": self._named(scores),
+            "predicted_low": self._named(low),
+            "predicted_high": self._named(high),
+            "level": level,
+        }
+
+    def _answer(self, preference: Preference) -> Array:
+        landscape, normalisation = self.surfaces.landscape(), self.normalisation
+        rng = generator(int(self.result["seed"]), "pick")
+        if preference.knee:
+            return pick_knee(landscape, normalisation, rng=rng).coefficients
+        if preference.weights:
+            weights = np.array([preference.weights.get(name, 0.0) for name in self.names])
+            return pick_weights(landscape, weights, normalisation, rng=rng).coefficients
+        signs = self.surfaces.signs
+        asked = [preference.at_least.get(name) for name in self.names]
+        floors = np.array(
+            [-np.inf if score is None else sign * score for score, sign in zip(asked, signs, strict=True)]
+        )
+        try:
+            return pick_at_least(landscape, floors, normalisation, rng=rng).coefficients
+        except UnreachableError as error:
+            nearest = self._named(error.nearest * signs)
+            wanted = ", ".join(f"{name} {score:g}" for name, score in preference.at_least.items())
+            reached = ", ".join(f"{name} {score:.4f}" for name, score in nearest.items())
+            raise PreferenceError(
+                f"no merged model in the searched region is predicted to reach {wanted}; the nearest that one can: {reached}"
+            ) from None
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """The units of the result: 0 the worst unmerged model, 1 the best, an objective, as gains."""
+        volume = self.result["hypervolume"]
+        ends = [np.array([volume[end][name] for name in self.names]) for end in ("reference_point", "ideal_point")]
+        return Normalisation(ends[0] * self.surfaces.signs, ends[1] * self.surfaces.signs)
+
+    def measured_gains(self) -> Array:
+        """Return the measured front in normalised units, shape [n, m]."""
+        scores = np.array([[point["measured"][name] for name in self.names] for point in self.result["front"]])
+        return self.normalisation.apply(scores * self.surfaces.signs)
+
+    def _named(self, scores: Array) -> dict[str, float]:
+        return dict(zip(self.names, scores.tolist(), strict=True))
+
+
+def compare(runs: Sequence[FinishedRun]) -> dict[str, Any]:
+    """Put the measured fronts of runs side by side.
+
+    Distances and win rates are in the normalised units of the first run. The target of GD and IGD is everything
+    non-dominated among all the fronts; the win rate of a run is its mean against each other run.
+
+    Args:
+        runs: two or more, with the same objectives.
+
+    Raises:
+        BadInputError: fewer than two, the objectives differ, or a held-out item set does.
+    """
+    if len(runs) < 2:
+        raise BadInputError("give at least two runs to compare")
+    for run in runs[1:]:
+        for key, what in (("objectives", "objectives"), ("item_sets", "held-out items")):
+            if _comparable(runs[0], key) != _comparable(run, key):
+                raise BadInputError(f"{runs[0].folder.uri} and {run.folder.uri} have different {what}: nothing to compare")
+    units = runs[0].normalisation
+    fronts = [units.apply(run.normalisation.undo(run.measured_gains())) for run in runs]
+    everything = np.vstack(fronts)
+    target = everything[nondominated(everything)]
+    return {
+        "runs": [
+            {
+                "run_id": run.result["run_id"],
+                "run_uri": run.result["run_uri"],
+                "method": run.result["method"],
+                "hypervolume": {key: run.result["hypervolume"][key] for key in ("value", "low", "high")},
+                "gd": generational_distance(front, target),
+                "igd": inverted_generational_distance(front, target),
+                "win_rate": float(np.mean([win_rate(front, other) for other in fronts if other is not front])),
+                "evaluations": run.result["evaluations"],
+                "items_forwarded": run.result["items_forwarded"],
+                "front_points": len(front),
+            }
+            for run, front in zip(runs, fronts, strict=True)
+        ],
+        "explanation": "Hypervolume: larger is better, 1 is every objective as good as its best unmerged model. GD and IGD: "
+        "mean distance to and from the joint front of these runs, smaller is better. Win rate: share of (point, point, "
+        "objective) comparisons won against the other runs.",
+    }
+
+
+def _comparable(run: FinishedRun, key: str) -> Any:
+    if key == "objectives":
+        return run.result["objectives"]
+    return {name: sets["held_out"]["identity"] for name, sets in run.result["provenance"]["item_sets"].items()}

@@ -1,0 +1,182 @@
+"""How one evaluation is written: a JSON object with packed outcomes, read back without trusting a byte of it."""
+
+import base64
+import binascii
+import functools
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
+
+from mapmerge.errors import IntegrityError
+from mapmerge.ledger.canonical import canonical_json, content_hash, parse_checked, with_checksum
+from mapmerge.records import JsonObject
+
+SCHEMA = "mapmerge/evaluation/1"
+ITEMS_LIMIT = 8_000_000
+"""The most outcomes of one record."""
+RECORD_LIMIT = 64 * 2**20
+"""The most bytes of one record: enough for `ITEMS_LIMIT` float32 in base64."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredEvaluation:
+    """A measurement as the ledger has it.
+
+    Args:
+        key: its content address.
+        inputs: what determines it, as `evaluation_inputs` gave it.
+        outcomes: float32, shape [i], read-only; the metric for every item.
+        seconds: what it took, wall clock.
+        device: where it was measured.
+        run: id of the run that paid for it.
+        checksum: hex SHA-256 of the record, by which a run's manifest names it.
+    """
+
+    key: str
+    inputs: Mapping[str, Any]
+    outcomes: NDArray[np.float32]
+    seconds: float
+    device: str
+    run: str
+    checksum: str
+
+    @property
+    def score(self) -> float:
+        """Mean over items, in float64."""
+        return float(self.outcomes.mean(dtype=np.float64))
+
+
+class _Packed(BaseModel, extra="forbid", strict=True):
+    encoding: Literal["bits", "float32"]
+    compression: Literal["none", "zlib"]
+    data: str
+
+
+class _Record(BaseModel, extra="forbid", strict=True):
+    record_schema: Literal["mapmerge/evaluation/1"] = Field(alias="schema")
+    key: str
+    inputs: dict[str, Any]
+    outcomes: _Packed
+    items: int = Field(ge=1, le=ITEMS_LIMIT)
+    score: float
+    seconds: float = Field(ge=0)
+    device: str
+    run: str
+    created: str
+    created_by: dict[str, str]
+    checksum: str
+
+
+def encode(
+    key: str, inputs: JsonObject, outcomes: NDArray[np.float32], *, seconds: float, device: str, run: str
+) -> bytes:
+    """Return the record of one evaluation.
+
+    Outcomes that all are 0 or 1 take one bit each, others four bytes; what zlib makes smaller is compressed.
+
+    Raises:
+        ValueError: outcomes that are not a finite float32 vector of 1 to `ITEMS_LIMIT` items.
+    """
+    if outcomes.dtype != np.float32 or outcomes.ndim != 1 or not 0 < len(outcomes) <= ITEMS_LIMIT:
+        raise ValueError(
+            f"expected float32 outcomes of shape [i] with 1 to {ITEMS_LIMIT} items, "
+            f"came {outcomes.dtype} of {list(outcomes.shape)}"
+        )
+    if not np.isfinite(outcomes).all():
+        raise ValueError(f"expected finite outcomes, item {int(np.flatnonzero(~np.isfinite(outcomes))[0])} has none")
+    record = {
+        "schema": SCHEMA,
+        "key": key,
+        "inputs": dict(inputs),
+        "outcomes": _pack(outcomes),
+        "items": len(outcomes),
+        "score": float(outcomes.mean(dtype=np.float64)),
+        "seconds": float(seconds),
+        "device": device,
+        "run": run,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created_by": _versions(),
+    }
+    return canonical_json(with_checksum(record))
+
+
+def decode(data: bytes, key: str, where: str) -> StoredEvaluation:
+    """Read a record back.
+
+    Args:
+        data: the bytes found, not trusted.
+        key: the key they were found under.
+        where: the URI, for the message.
+
+    Raises:
+        IntegrityError: the bytes are not a whole record of this key.
+    """
+    if len(data) > RECORD_LIMIT:
+        raise IntegrityError(f"{where}: expected a record of at most {RECORD_LIMIT} bytes, there are more")
+    parsed = parse_checked(data, where)
+    try:
+        record = _Record.model_validate(parsed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(map(str, first["loc"]))
+        raise IntegrityError(f"{where}: expected a record of schema {SCHEMA}; {path}: {first['msg']}") from error
+    if record.key != key or content_hash(record.inputs) != key:
+        raise IntegrityError(f"{where}: the record belongs to another key ({record.key[:64]})")
+    try:
+        outcomes = _unpack(record.outcomes, record.items)
+    except (ValueError, binascii.Error, zlib.error) as error:
+        raise IntegrityError(f"{where}: the outcomes cannot be unpacked ({error})") from error
+    return StoredEvaluation(key, record.inputs, outcomes, record.seconds, record.device, record.run, record.checksum)
+
+
+def _pack(outcomes: NDArray[np.float32]) -> dict[str, str]:
+    # Compared by bits, so that -0.0 stays -0.0.
+    words = outcomes.view(np.uint32) if outcomes.flags.c_contiguous else outcomes.copy().view(np.uint32)
+    one = np.float32(1.0).view(np.uint32)
+    if np.all((words == 0) | (words == one)):
+        encoding, raw = "bits", np.packbits(words == one, bitorder="little").tobytes()
+    else:
+        encoding, raw = "float32", outcomes.astype("<f4").tobytes()
+    small = zlib.compress(raw, 6)
+    compression, body = ("zlib", small) if len(small) < len(raw) else ("none", raw)
+    return {"encoding": encoding, "compression": compression, "data": base64.b64encode(body).decode()}
+
+
+def _unpack(packed: _Packed, items: int) -> NDArray[np.float32]:
+    size = -(-items // 8) if packed.encoding == "bits" else 4 * items
+    raw = base64.b64decode(packed.data, validate=True)
+    if packed.compression == "zlib":
+        # At most one byte more than expected is ever unpacked, however much the compressed bytes would give.
+        inflate = zlib.decompressobj()
+        raw = inflate.decompress(raw, size + 1)
+        if not inflate.eof or inflate.unused_data:
+            raise ValueError(f"expected one zlib stream of {size} bytes")
+    if len(raw) != size:
+        raise ValueError(f"expected {size} bytes for {items} items, came {len(raw)}")
+    if packed.encoding == "bits":
+        bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8), count=items, bitorder="little")
+        outcomes: NDArray[np.float32] = bits.astype(np.float32)
+    else:
+        outcomes = np.frombuffer(raw, dtype="<f4").astype(np.float32)
+        if not np.isfinite(outcomes).all():
+            raise ValueError("an outcome is not finite")
+    outcomes.flags.writeable = False
+    return outcomes
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in ("mapmerge", "numpy", "torch"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions

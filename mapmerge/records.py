@@ -1,0 +1,124 @@
+"""The words that every room of the library shares, as frozen values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+"""Float64 array; the docstring that uses it gives its shape."""
+
+Split = Literal["search", "held_out"]
+"""Item sets come in two disjoint splits: the front is found on one and reported on the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What an evaluator reports for each item; the score of a model is the mean over items.
+
+    Args:
+        name: such as `accuracy`.
+        lower: the smallest value the mean can take, or None where it is unbounded.
+        upper: the largest value the mean can take, or None where it is unbounded.
+        maximize: whether larger is better.
+
+    >>> Metric("accuracy", lower=0.0, upper=1.0, maximize=True).link
+    'logistic'
+    >>> Metric("cross_entropy", lower=0.0, upper=None, maximize=False).link
+    'softplus'
+    """
+
+    name: str
+    lower: float | None
+    upper: float | None
+    maximize: bool
+
+    @property
+    def link(self) -> Literal["logistic", "softplus", "identity"]:
+        """The link function that keeps a quadratic inside the metric's range (arXiv 2406.07529, Eq. 5)."""
+        if self.lower is None:
+            return "identity"
+        return "softplus" if self.upper is None else "logistic"
+
+    @property
+    def sign(self) -> float:
+        """+1 where larger is better, -1 where smaller is: `sign * score` is always to be maximised."""
+        return 1.0 if self.maximize else -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A named goal: one metric on one pair of item sets."""
+
+    name: str
+    metric: Metric
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """One measured candidate on one objective, or the reason why it could not be measured.
+
+    Args:
+        key: content address of the measurement (hex SHA-256 of everything that determines it).
+        coefficients: float64, shape [k], in the study's order of experts.
+        objective: name of the objective.
+        split: which item set was used.
+        outcomes: float32, shape [i], the metric for every item; None where the measurement failed.
+        seconds: what it took, wall clock.
+        error: None, or one line that says why there are no outcomes.
+        reused: True where the ledger already had it, so that this run paid nothing.
+    """
+
+    key: str
+    coefficients: Array
+    objective: str
+    split: Split
+    outcomes: NDArray[np.float32] | None
+    seconds: float = 0.0
+    error: str | None = None
+    reused: bool = False
+
+    @property
+    def score(self) -> float:
+        """Mean over items, NaN where the measurement failed (check `error` first)."""
+        return math.nan if self.outcomes is None else float(np.mean(self.outcomes, dtype=np.float64))
+
+    @property
+    def items(self) -> int:
+        """How many items were put through the model."""
+        return 0 if self.outcomes is None else len(self.outcomes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """Candidates that a study wants measured: the unit that a flow shows as one round.
+
+    Args:
+        name: what the round is for, such as `design` or `front`.
+        split: the item sets to measure on.
+        coefficients: float64, shape [n, k].
+    """
+
+    name: str
+    split: Split
+    coefficients: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with a confidence interval, in the unit of the quantity."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, float]:
+        """Return the three numbers by name."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+JsonObject = Mapping[str, Any]
+"""A JSON object as `json.loads` returns it."""

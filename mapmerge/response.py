@@ -1,0 +1,104 @@
+"""Response surfaces: one surrogate an objective over the sampled region, ready to be searched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mapmerge.designs.region import Region
+from mapmerge.fronts.landscape import Landscape
+from mapmerge.records import Array, Metric, Objective
+from mapmerge.surrogates.quadratic import QuadraticSurrogate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResponseSurfaces:
+    """What every candidate of a region is predicted to score on every objective.
+
+    Args:
+        objectives: m objectives.
+        surrogates: m fitted surrogates, in the same order.
+        region: where candidates were measured, so where predictions may be trusted.
+    """
+
+    objectives: tuple[Objective, ...]
+    surrogates: tuple[QuadraticSurrogate, ...]
+    region: Region
+
+    @property
+    def signs(self) -> Array:
+        """+1 for objectives to be maximised, -1 for the others: shape [m]."""
+        return signs(self.objectives)
+
+    def scores(self, coefficients: Array) -> Array:
+        """Predict the score of each candidate [n, k] on each objective: shape [n, m], in the unit of the metric."""
+        return np.column_stack([surrogate.predict(coefficients) for surrogate in self.surrogates])
+
+    def intervals(self, coefficients: Array, level: float) -> tuple[Array, Array]:
+        """Return lower and upper ends of the prediction intervals, [n, m] each, in the unit of the metric."""
+        ends = [surrogate.interval(coefficients, level=level) for surrogate in self.surrogates]
+        return np.column_stack([low for low, _ in ends]), np.column_stack([high for _, high in ends])
+
+    def landscape(self) -> Landscape:
+        """Return predicted gains (everything to be maximised) as the searches of `mapmerge.fronts` take them."""
+        signs = self.signs
+        return Landscape(
+            predict=lambda coefficients: self.scores(coefficients) * signs,
+            gradient=lambda coefficients: (
+                np.stack([surrogate.gradient(coefficients) for surrogate in self.surrogates], axis=1) * signs[:, None]
+            ),
+            project=self.region.project,
+            sample=self.region.sample,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that `from_json` needs to give the same predictions bit for bit."""
+        return {
+            "objectives": [objective_to_json(objective) for objective in self.objectives],
+            "surrogates": [surrogate.to_json() for surrogate in self.surrogates],
+            "region": self.region.to_json(),
+        }
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Any]) -> "ResponseSurfaces":
+        """Rebuild what `to_json` gave."""
+        return ResponseSurfaces(
+            objectives=tuple(objective_from_json(entry) for entry in stored["objectives"]),
+            surrogates=tuple(QuadraticSurrogate.from_json(entry) for entry in stored["surrogates"]),
+            region=Region.from_json(stored["region"]),
+        )
+
+
+def signs(objectives: Sequence[Objective]) -> Array:
+    """Return +1 for each objective to be maximised and -1 for each to be minimised: shape [m].
+
+    >>> signs([Objective("a", Metric("accuracy", 0, 1, True)), Objective("b", Metric("loss", 0, None, False))])
+    array([ 1., -1.])
+    """
+    return np.array([objective.metric.sign for objective in objectives])
+
+
+def objective_to_json(objective: Objective) -> dict[str, Any]:
+    """Return an objective as the JSON object that results carry."""
+    metric = objective.metric
+    direction = "maximize" if metric.maximize else "minimize"
+    return {
+        "name": objective.name,
+        "metric": metric.name,
+        "direction": direction,
+        "lower": metric.lower,
+        "upper": metric.upper,
+    }
+
+
+def objective_from_json(entry: Mapping[str, Any]) -> Objective:
+    """Rebuild what `objective_to_json` gave.
+
+    >>> loss = Objective("r", Metric("loss", 0.0, None, False))
+    >>> objective_from_json(objective_to_json(loss)) == loss
+    True
+    """
+    return Objective(
+        entry["name"], Metric(entry["metric"], entry["lower"], entry["upper"], entry["direction"] == "maximize")
+    )

@@ -1,0 +1,50 @@
+"""What every surrogate can do."""
+
+from typing import ClassVar, Protocol
+
+from mapmerge.records import Array, JsonObject
+
+
+class Surrogate(Protocol):
+    """A fitted stand-in for one objective; everything is on the metric's own scale.
+
+    Attributes:
+        kind: name of the family, such as `quadratic`.
+        measured: shape [n], the scores it was fitted to.
+        left_out: shape [n], what it predicts for each of them when that one is left out of the fit.
+        condition: condition number of the fit's design; infinite where the design cannot identify the parameters.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def measured(self) -> Array:
+        """Scores that were fitted, shape [n]."""
+
+    @property
+    def left_out(self) -> Array:
+        """Leave-one-out predictions, shape [n]."""
+
+    @property
+    def condition(self) -> float:
+        """Condition number of the design."""
+
+    @property
+    def r2_cv(self) -> float | None:
+        """Leave-one-out R squared; None where all measured scores are the same."""
+
+    @property
+    def loo_rmse(self) -> float:
+        """Leave-one-out root mean squared error, in the metric's unit."""
+
+    def predict(self, coefficients: Array) -> Array:
+        """Return expected scores, shape [n], of candidates of shape [n, k]."""
+
+    def gradient(self, coefficients: Array) -> Array:
+        """Return d score / d coefficients, shape [n, k]."""
+
+    def interval(self, coefficients: Array, level: float = 0.9) -> tuple[Array, Array]:
+        """Return lower and upper ends, each of shape [n], of intervals for the expected scores."""
+
+    def to_json(self) -> JsonObject:
+        """Return everything needed to rebuild the surrogate, bit for bit."""

@@ -1,0 +1,1 @@
+"""Where it runs: Prefect tasks and the Ray actors between the flows and the library."""

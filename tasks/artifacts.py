@@ -1,0 +1,80 @@
+"""What the Prefect page shows of a run: a summary, the front as a table, progress, and a link to the report."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+
+class RoundProgress:
+    """The progress of one round on the Prefect page, brought up to date at every tenth of the way."""
+
+    def __init__(self, study: str, name: str, total: int) -> None:
+        created = create_progress_artifact(
+            progress=0.0, key=f"{artifact_key(study)}-progress", description=f"{name}: {total} candidates"
+        )
+        self._id: UUID = created  # type: ignore[assignment]
+        self._total = total
+        self._shown = 0
+
+    def update(self, done: int) -> None:
+        """Show how many candidates are finished."""
+        tenth = 10 * done // self._total
+        if tenth > self._shown:
+            self._shown = tenth
+            update_progress_artifact(artifact_id=self._id, progress=100.0 * done / self._total)
+
+
+def show(result: Mapping[str, Any]) -> None:
+    """Create the artifacts of a finished run; their keys begin with the study's name, so that runs form a series."""
+    name = artifact_key(result["study"])
+    volume = result["hypervolume"]
+    create_markdown_artifact(
+        key=f"{name}-summary",
+        description="What the run found",
+        markdown="\n\n".join(
+            [
+                f"# {result['study']}: {len(result['front'])} points on the front",
+                result["verdict"],
+                f"Hypervolume **{volume['value']:.3f}** ({volume['low']:.3f} to {volume['high']:.3f}), predicted "
+                f"{volume['predicted']:.3f}. Evaluations: {result['evaluations']} paid, {result['evaluations_reused']} "
+                f"from the ledger, {result['evaluations_failed']} failed. Run `{result['run_uri']}`.",
+                *(f"- {warning}" for warning in result["warnings"]),
+            ]
+        ),
+    )
+    create_table_artifact(
+        key=f"{name}-front",
+        description="The front: coefficients, measured scores",
+        table=[
+            {
+                "id": point["id"],
+                **{f"c {expert}": f"{value:.3f}" for expert, value in point["coefficients"].items()},
+                **{
+                    objective: f"{score:.4f} [{point['low'][objective]:.4f}, {point['high'][objective]:.4f}]"
+                    for objective, score in point["measured"].items()
+                },
+            }
+            for point in result["front"]
+        ],
+    )
+    create_link_artifact(
+        key=f"{name}-report", link=f"{result['run_uri']}/report.html", link_text="report", description="The HTML report"
+    )
+
+
+def artifact_key(study: str) -> str:
+    """Return a study's name as Prefect wants keys: lower-case letters, digits and dashes.
+
+    >>> artifact_key("Vision_4.b")
+    'vision-4-b'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", study.lower()).strip("-")

@@ -1,0 +1,115 @@
+"""What a study names, opened and checked: models, task matrix, item sets, evaluators."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from mapmerge.checkpoints.open import Checkpoint, open_checkpoint
+from mapmerge.checkpoints.preflight import PreflightReport, preflight
+from mapmerge.config import StudyConfig
+from mapmerge.config.model import ObjectiveConfig, resolve
+from mapmerge.errors import ConfigError
+from mapmerge.evaluators.item_sets import check_disjoint
+from mapmerge.evaluators.protocol import Evaluator
+from mapmerge.evaluators.registry import load_evaluator
+from mapmerge.merging.architecture import build_model
+from mapmerge.merging.engine import ResidentModel
+from mapmerge.merging.task_matrix import TaskMatrix
+from mapmerge.records import Objective, Split
+from mapmerge.response import objective_to_json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """Everything a study names, found to be usable.
+
+    Args:
+        base: the base model.
+        experts: k checkpoints by name, in the study's order.
+        preflight: how the experts differ from the base and from each other.
+        evaluators: by objective and split.
+        warnings: what a person should know although it stops nothing.
+    """
+
+    base: Checkpoint
+    experts: dict[str, Checkpoint]
+    preflight: PreflightReport
+    evaluators: dict[tuple[str, Split], Evaluator]
+    warnings: tuple[str, ...]
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The objectives in the study's order, with what their evaluators report."""
+        return tuple(
+            Objective(name, evaluator.metric) for (name, split), evaluator in self.evaluators.items() if split == "search"
+        )
+
+
+def open_inputs(config: StudyConfig, root: Path) -> Inputs:
+    """Open and check everything that a study names; measures nothing.
+
+    Args:
+        config: the study.
+        root: the folder that relative paths start at.
+
+    Raises:
+        BadInputError: the first thing that cannot be used, and what to do.
+    """
+    base = open_checkpoint(resolve(root, config.base))
+    experts = {expert.name: open_checkpoint(resolve(root, expert.checkpoint)) for expert in config.experts}
+    report = preflight(base, experts, max_relative_norm=config.preflight.max_relative_norm)
+    matrix = TaskMatrix.build(cache_folder(), base, list(experts.values()))
+    ResidentModel(build_model(config.architecture.build, config.architecture.options), matrix, base, "cpu")
+    evaluators: dict[tuple[str, Split], Evaluator] = {}
+    warnings = list(report.warnings)
+    for objective in config.objectives:
+        pair = {split: _open_evaluator(objective, split, root) for split in get_args(Split)}
+        check_disjoint(pair["search"].item_ids, pair["held_out"].item_ids, objective=objective.name)
+        for split, evaluator in pair.items():
+            evaluators[objective.name, split] = evaluator
+            warnings += [f"objective {objective.name!r}, {split}: {warning}" for warning in evaluator.warnings]
+    return Inputs(base, experts, report, evaluators, tuple(warnings))
+
+
+def _open_evaluator(objective: ObjectiveConfig, split: Split, root: Path) -> Evaluator:
+    items = resolve(root, objective.search if split == "search" else objective.held_out)
+    evaluator = load_evaluator(objective.evaluator).open(items, objective.options, root=root, device="cpu")
+    if len(evaluator) == 0:
+        raise ConfigError(f"objective {objective.name!r}: {items} has no items")
+    return evaluator
+
+
+def freeze(config: StudyConfig, root: Path, inputs: Inputs) -> dict[str, Any]:
+    """Return what a run records of its study: enough to resume it, and to see that the inputs are still the same."""
+    return {
+        "schema": "mapmerge/run/1",
+        "config": config.model_dump(mode="json"),
+        "root": str(root),
+        "objectives": [objective_to_json(objective) for objective in inputs.objectives],
+        "inputs": {
+            "base": inputs.base.fingerprint(),
+            "experts": {name: expert.fingerprint() for name, expert in inputs.experts.items()},
+            "evaluators": {
+                objective.name: {
+                    split: {
+                        "name": type(inputs.evaluators[objective.name, split]).name,
+                        "version": type(inputs.evaluators[objective.name, split]).version,
+                        "items": len(inputs.evaluators[objective.name, split]),
+                        "identity": dict(inputs.evaluators[objective.name, split].identity),
+                    }
+                    for split in get_args(Split)
+                }
+                for objective in config.objectives
+            },
+        },
+        "warnings": list(inputs.warnings),
+    }
+
+
+def cache_folder() -> Path:
+    """Return where this machine keeps what can be made again: `MAPMERGE_CACHE`, or the user's cache folder."""
+    chosen = os.environ.get("MAPMERGE_CACHE")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mapmerge"

@@ -1,0 +1,88 @@
+"""The first task of a run: check everything, freeze it, open the run."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from mapmerge.config import StudyConfig, read_study
+from mapmerge.config.reading import override_config
+from mapmerge.errors import ConfigError, RunError
+from mapmerge.ledger.evaluations import EvaluationLedger
+from mapmerge.ledger.runs import RunFolder, find_run
+from mapmerge.ledger.store import Store
+from mapmerge.study import Study
+from tasks.inputs import cache_folder, freeze, open_inputs
+from tasks.progress import Progress, report
+from tasks.run import Run
+
+
+def new_run_id(study: str) -> str:
+    """Make the name of a run from the name of its study file and the time, unique by a random end."""
+    stem = Path(study).resolve().parent.name if Path(study).stem == "study" else Path(study).stem
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:32] or "run"
+    return f"{slug}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@task(name="prepare", cache_policy=NO_CACHE)
+def prepare(study: str, output: str, run_id: str, overrides: list[str]) -> Run:
+    """Check a study and everything it names, and open a new run for it.
+
+    Raises:
+        BadInputError: something cannot be used; nothing was measured and no run exists.
+        RunError: the run id is taken.
+    """
+    report(Progress("prepare"))
+    path = Path(study).expanduser().resolve()
+    config, root = read_study(path, overrides), path.parent
+    inputs = open_inputs(config, root)
+    Study(config, inputs.objectives)  # the design is checked here, before a run exists
+    folder = RunFolder(Store(output), run_id)
+    folder.create(freeze(config, root, inputs))
+    return Run(folder, EvaluationLedger(folder.store), folder.study(), cache_folder())
+
+
+@task(name="prepare", cache_policy=NO_CACHE)
+def reopen(run_uri: str, overrides: list[str]) -> Run:
+    """Open an interrupted run again, after checking that its inputs are still what they were.
+
+    Raises:
+        RunError: there is no such run, or an input has changed since it began.
+        ConfigError: an override is not about `compute`.
+    """
+    report(Progress("prepare"))
+    folder = find_run(run_uri)
+    frozen = folder.study()
+    wrong = [override for override in overrides if not override.startswith("compute.")]
+    if wrong:
+        raise ConfigError(f"--set {wrong[0]}: a resumed run can only change values under `compute`, the rest is its result")
+    config = override_config(StudyConfig.model_validate(frozen["config"]), overrides)
+    root = Path(frozen["root"])
+    now = freeze(config, root, open_inputs(config, root))
+    changed = _differences(frozen["inputs"], now["inputs"])
+    if changed:
+        raise RunError(
+            f"{run_uri}: cannot be resumed, its inputs have changed since it began: {', '.join(changed)}. "
+            "Start a new run; the ledger still answers for whatever did not change"
+        )
+    return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"]}, cache_folder())
+
+
+def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Name what differs between two frozen inputs.
+
+    >>> _differences({"base": "a", "experts": {"x": "b"}}, {"base": "a", "experts": {"x": "c"}})
+    ['experts.x']
+    """
+    names = []
+    for key in sorted(before.keys() | after.keys()):
+        one, other = before.get(key), after.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            names += [f"{key}.{name}" for name in _differences(one, other)]
+        elif one != other:
+            names.append(key)
+    return names

@@ -1,0 +1,204 @@
+"""Ray actors that outlive their failures: bounded in flight, a deadline a candidate, dead actors replaced.
+
+`ray.util.ActorPool` loses the item of an actor that dies, so the waiting is done here: every candidate handed to `run`
+comes back exactly once, measured or with the reason why not.
+"""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from mapmerge.config.model import Compute
+from mapmerge.errors import FailedRunError
+from tasks.pool import Finished, Work
+from tasks.resident import Blueprint, Measured, Resident, one_line
+
+MAX_ACTORS = 64
+
+
+@dataclass(eq=False)
+class _Job:
+    work: Work
+    attempts: int = 0
+
+
+@dataclass(eq=False)
+class _Seat:
+    """One actor and what was handed to it, oldest first. Only the oldest is being measured, so only it has a deadline."""
+
+    actor: Any
+    queue: deque[tuple[Any, _Job]] = field(default_factory=deque)
+    started: float = 0.0
+
+
+class RayPool:
+    """A bounded pool of single-threaded actors, each with the models resident.
+
+    Raises:
+        FailedRunError: no cluster at the address, not the resources that one actor asks for, or no actor that starts.
+    """
+
+    def __init__(self, compute: Compute, blueprint: Blueprint) -> None:
+        self._compute = compute
+        self._blueprint = blueprint
+        self._owns_ray = start_ray(compute.address)
+        try:
+            self.actors = compute.actors or _affordable(compute)
+            self._per_seat = max(1, (compute.max_in_flight or 2 * self.actors) // self.actors)
+            self._seats = [_Seat(self._new_actor()) for _ in range(self.actors)]
+            for seat in self._seats:
+                self._prove(seat)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, work: Sequence[Work]) -> Iterator[Finished]:
+        """Yield every piece of work exactly once, in the order in which the pieces finish."""
+        waiting = deque(_Job(piece) for piece in work)
+        try:
+            while waiting or any(seat.queue for seat in self._seats):
+                self._hand_out(waiting)
+                yield from self._collect(waiting)
+        finally:  # whoever stops listening early must not find old answers at the next call
+            for seat in self._seats:
+                seat.queue.clear()
+
+    def close(self) -> None:
+        """Kill the actors, and stop Ray if this pool started it."""
+        for seat in getattr(self, "_seats", []):
+            ray.kill(seat.actor)
+        self._seats = []
+        if self._owns_ray:
+            ray.shutdown()
+
+    def _new_actor(self) -> Any:
+        return (
+            ray.remote(Resident)
+            .options(
+                num_cpus=self._compute.num_cpus,
+                num_gpus=self._compute.num_gpus,
+                max_restarts=0,  # a restarted actor would measure again what nobody asked for: this pool replaces it
+                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
+            )
+            .remote(self._blueprint)
+        )
+
+    def _prove(self, seat: _Seat) -> None:
+        """Wait until an actor has set itself up; its own error is what the user must see."""
+        try:
+            ray.get(seat.actor.__ray_ready__.remote(), timeout=self._compute.timeout_s)
+        except RayActorError as error:
+            raise FailedRunError(f"an actor could not start: {_last_line(error)}") from None
+        except ray.exceptions.GetTimeoutError:
+            raise FailedRunError(
+                f"no actor with num_cpus={self._compute.num_cpus}, num_gpus={self._compute.num_gpus} was ready within "
+                f"{self._compute.timeout_s:g} s; the cluster has {_resources(ray.cluster_resources())}, of which "
+                f"{_resources(ray.available_resources())} are free"
+            ) from None
+
+    def _hand_out(self, waiting: deque[_Job]) -> None:
+        while waiting:
+            seat = min(self._seats, key=lambda seat: len(seat.queue))
+            if len(seat.queue) >= self._per_seat:
+                return
+            job = waiting.popleft()
+            work = job.work
+            reference = seat.actor.measure.remote(work.coefficients, work.split, work.objectives)
+            if not seat.queue:
+                seat.started = time.monotonic()
+            seat.queue.append((reference, job))
+
+    def _collect(self, waiting: deque[_Job]) -> Iterator[Finished]:
+        heads = {seat.queue[0][0]: seat for seat in self._seats if seat.queue}
+        now = time.monotonic()
+        patience = min(seat.started for seat in heads.values()) + self._compute.timeout_s - now
+        ready, _ = ray.wait(list(heads), num_returns=1, timeout=max(0.0, patience))
+        for reference in ready:
+            seat = heads[reference]
+            try:
+                measured = ray.get(reference)
+            except RayActorError as error:
+                yield from self._replace(seat, waiting, f"its actor died: {_last_line(error)}")
+                continue
+            except RayTaskError as error:  # an error outside the evaluators: of this candidate, not of the actor
+                measured = _failed(seat.queue[0][1].work, _last_line(error))
+            _, job = seat.queue.popleft()
+            seat.started = time.monotonic()
+            yield Finished(job.work, measured, self._in_flight(), job.attempts + 1)
+        for seat in self._seats:
+            if seat.queue and time.monotonic() - seat.started > self._compute.timeout_s:
+                ray.kill(seat.actor)
+                yield from self._replace(seat, waiting, f"no answer within timeout_s = {self._compute.timeout_s:g} s")
+
+    def _replace(self, seat: _Seat, waiting: deque[_Job], reason: str) -> Iterator[Finished]:
+        """Seat a fresh actor; the candidate it was measuring pays an attempt, those behind it go back for free."""
+        logging.getLogger(__name__).warning("an actor is replaced: %s", reason)
+        jobs = [job for _, job in seat.queue]
+        seat.queue.clear()
+        seat.actor = self._new_actor()
+        self._prove(seat)
+        victim = jobs[0]
+        victim.attempts += 1
+        waiting.extendleft(reversed(jobs[1:]))
+        if victim.attempts < self._compute.attempts:
+            waiting.append(victim)
+        else:
+            problem = f"failed {victim.attempts} times, last because {reason}"
+            yield Finished(victim.work, _failed(victim.work, problem), self._in_flight(), victim.attempts)
+
+    def _in_flight(self) -> int:
+        return sum(len(seat.queue) for seat in self._seats)
+
+
+def start_ray(address: str) -> bool:
+    """Join or start Ray; True when this process started it and so must stop it.
+
+    Raises:
+        FailedRunError: there is no cluster at the address.
+    """
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address == "local":
+        ray.init(address="local", include_dashboard=False, **quiet)
+        return True
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise FailedRunError(f"no Ray cluster at {address!r}: {one_line(error)}") from None
+    return True
+
+
+def _affordable(compute: Compute) -> int:
+    """Return how many actors the cluster has room for."""
+    total = ray.cluster_resources()
+    room = [total.get(name, 0.0) / need for name, need in (("CPU", compute.num_cpus), ("GPU", compute.num_gpus)) if need]
+    count = int(min(room, default=1.0))
+    if count < 1:
+        raise FailedRunError(
+            f"an actor asks for num_cpus={compute.num_cpus:g}, num_gpus={compute.num_gpus:g}, "
+            f"but the cluster has {_resources(total)}"
+        )
+    return min(count, MAX_ACTORS)
+
+
+def _resources(resources: dict[str, float]) -> str:
+    return ", ".join(f"{resources.get(name, 0):g} {name}" for name in ("CPU", "GPU"))
+
+
+def _last_line(error: Exception) -> str:
+    """Return the line of a remote traceback that says what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:500]
+
+
+def _failed(work: Work, problem: str) -> list[Measured]:
+    return [Measured(objective, None, 0.0, problem) for objective in work.objectives]

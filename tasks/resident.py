@@ -1,0 +1,122 @@
+"""What an actor holds and does: models and items stay in memory, a candidate costs one pass and its forward passes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mapmerge.checkpoints.open import open_checkpoint
+from mapmerge.config import StudyConfig
+from mapmerge.config.model import resolve
+from mapmerge.evaluators.protocol import Evaluator
+from mapmerge.evaluators.registry import load_evaluator
+from mapmerge.merging.architecture import build_model
+from mapmerge.merging.engine import ResidentModel
+from mapmerge.merging.task_matrix import TaskMatrix
+from mapmerge.records import Array, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """Everything an actor needs to set itself up, small enough to send anywhere."""
+
+    config: dict[str, Any]
+    root: str
+    cache: str
+
+    def study(self) -> StudyConfig:
+        """Return the study that this blueprint was made from."""
+        return StudyConfig.model_validate(self.config)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What one objective of one candidate gave: outcomes, or the error in one line."""
+
+    objective: str
+    outcomes: NDArray[np.float32] | None
+    seconds: float
+    error: str | None = None
+    device: str = "cpu"
+
+
+@dataclass(eq=False)
+class Resident:
+    """The base, the task vectors, one model and the item sets, kept in memory and used again for every candidate.
+
+    It computes with a single thread: one actor a core beats one actor with many threads, and the result of a candidate
+    then depends neither on the number of cores nor on what else runs.
+
+    Raises:
+        BadInputError: a checkpoint, an item set or the architecture cannot be used.
+    """
+
+    blueprint: Blueprint
+    _evaluators: dict[tuple[str, Split], Evaluator] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        study, root = self.blueprint.study(), Path(self.blueprint.root)
+        self.device = "cuda" if study.compute.num_gpus > 0 and torch.cuda.is_available() else "cpu"
+        base = open_checkpoint(resolve(root, study.base))
+        experts = [open_checkpoint(resolve(root, expert.checkpoint)) for expert in study.experts]
+        matrix = TaskMatrix.build(Path(self.blueprint.cache), base, experts)
+        model = build_model(study.architecture.build, study.architecture.options)
+        self.model = ResidentModel(model, matrix, base, self.device)
+        self._objectives = {objective.name: objective for objective in study.objectives}
+        self._root = root
+
+    def evaluator(self, objective: str, split: Split) -> Evaluator:
+        """Return the evaluator of an objective with its items staged, opened at the first use."""
+        if (objective, split) not in self._evaluators:
+            config = self._objectives[objective]
+            items = resolve(self._root, config.search if split == "search" else config.held_out)
+            self._evaluators[objective, split] = load_evaluator(config.evaluator).open(
+                items, config.options, root=self._root, device=self.device
+            )
+        return self._evaluators[objective, split]
+
+    def measure(self, coefficients: Array, split: Split, objectives: Sequence[str]) -> list[Measured]:
+        """Merge one candidate in place and measure it.
+
+        Args:
+            coefficients: float64, shape [k].
+            split: the item sets to use.
+            objectives: names of the objectives wanted.
+
+        Returns:
+            One result an objective, in the order asked. An evaluator that fails gives a result with its error.
+        """
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            model = self.model.load(coefficients)
+            return [self._measure_one(model, objective, split) for objective in objectives]
+        finally:
+            torch.set_num_threads(threads)
+
+    def _measure_one(self, model: torch.nn.Module, objective: str, split: Split) -> Measured:
+        evaluator = self.evaluator(objective, split)
+        start = time.perf_counter()
+        try:
+            outcomes = evaluator.measure(model)
+        except Exception as error:  # whatever a plug-in raises becomes a record, never the end of the run
+            return Measured(objective, None, time.perf_counter() - start, one_line(error))
+        seconds = time.perf_counter() - start
+        if outcomes.shape != (len(evaluator),) or not np.isfinite(outcomes).all():
+            problem = f"outcomes of shape {outcomes.shape}, {np.size(outcomes) - np.isfinite(outcomes).sum()} not finite"
+            return Measured(objective, None, seconds, f"expected {len(evaluator)} finite outcomes, got {problem}")
+        return Measured(objective, outcomes, seconds, device=self.device)
+
+
+def one_line(error: BaseException) -> str:
+    """Describe an error in one line of at most 500 characters.
+
+    >>> one_line(ValueError("first\\nsecond"))
+    'ValueError: first second'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

@@ -1,0 +1,43 @@
+import math
+
+import numpy as np
+
+from mapmerge.records import Metric
+from mapmerge.surrogates.fitting import fit_quadratic
+from mapmerge.surrogates.gate import check
+
+ACCURACY = Metric("accuracy", lower=0.0, upper=1.0, maximize=True)
+
+
+def _fit(points, scores):
+    n = len(points)
+    return fit_quadratic(points, scores, scores * (1.0 - scores) / 500, np.full(n, 500), ACCURACY)
+
+
+def test_a_good_surrogate_passes():
+    points = np.random.default_rng(0).random((30, 2))
+    verdict = check(_fit(points, 0.9 - 0.5 * np.sum((points - 0.5) ** 2, axis=1)))
+    assert verdict.passed
+    assert verdict.reasons == ()
+
+
+def test_noise_is_stopped_with_its_number():
+    rng = np.random.default_rng(0)
+    verdict = check(_fit(rng.random((30, 2)), rng.random(30)))
+    assert not verdict.passed
+    assert "leave-one-out R2" in verdict.reasons[0]
+    assert "at least 0.8" in verdict.reasons[0]
+
+
+def test_too_few_candidates_are_stopped():
+    points = np.random.default_rng(0).random((12, 4))
+    surrogate = _fit(points, np.full(12, 0.5))
+    verdict = check(surrogate)
+    assert not verdict.passed
+    assert "condition number inf" in verdict.reasons[0]
+    assert check(surrogate, max_condition=math.inf).passed
+
+
+def test_an_objective_that_never_changes_passes():
+    points = np.random.default_rng(0).random((30, 2))
+    assert check(_fit(points, np.full(30, 0.25))).passed
