@@ -21,9 +21,10 @@ def configuration() -> str:
     lines = [
         "# Configuration",
         "",
-        "A study is one YAML file. Unknown keys, keys given twice and values that do not fit are refused with their line.",
-        "Relative paths start at the folder of the study file. Any value can be replaced on the command line by",
-        "`--set section.key=value`; entries of lists by their index, such as `--set objectives.0.options.metric=accuracy`.",
+        "A study is one YAML file. Unknown keys, keys given twice and values that do not fit are refused with their",
+        "line. Relative paths start at the folder of the study file. Any value can be replaced on the command line by",
+        "`--set section.key=value`; entries of lists by their index, such as",
+        "`--set objectives.0.options.metric=accuracy`.",
         "",
         "*Made from the code by `python docs/generate.py`.*",
         "",
@@ -83,7 +84,11 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if field.default_factory is not None or _model_in(field.annotation) is not None:
         return ""
-    return "" if field.default is None else f"`{list(field.default) if isinstance(field.default, tuple) else field.default}`"
+    return (
+        ""
+        if field.default is None
+        else f"`{list(field.default) if isinstance(field.default, tuple) else field.default}`"
+    )
 
 
 def commands() -> str:

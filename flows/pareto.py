@@ -5,8 +5,8 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from tasks.pool import open_pool
 from tasks.measure import measure_round
+from tasks.pool import open_pool
 from tasks.prepare import new_run_id, prepare, reopen
 from tasks.publish import publish
 from tasks.run import Run

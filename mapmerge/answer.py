@@ -84,9 +84,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
                     for score, guess in zip(surrogate.measured.tolist(), surrogate.left_out.tolist(), strict=True)
                 ],
             }
-            for name, objective, surrogate in zip(
-                speak.objectives, study.objectives, surfaces.surrogates, strict=True
-            )
+            for name, objective, surrogate in zip(speak.objectives, study.objectives, surfaces.surrogates, strict=True)
         },
         "front": [
             {**point, "probability_nondominated": chance}

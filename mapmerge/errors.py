@@ -60,4 +60,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(names)}"
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(map(repr, names)) or 'none'}"

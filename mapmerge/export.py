@@ -36,7 +36,9 @@ def export(run: FinishedRun, point: Mapping[str, Any], out: Path) -> Path:
     measured = [study["inputs"]["base"], *(study["inputs"]["experts"][expert.name] for expert in config.experts)]
     for checkpoint, fingerprint in zip([base, *experts], measured, strict=True):
         if checkpoint.fingerprint() != fingerprint:
-            raise RunError(f"{checkpoint.path}: has changed since the run measured it; put the old file back or run again")
+            raise RunError(
+                f"{checkpoint.path}: has changed since the run measured it; put the old file back or run again"
+            )
     coefficients = np.array([point["coefficients"][expert.name] for expert in config.experts], dtype=np.float64)
     record = {
         "run": run.folder.uri,
@@ -77,14 +79,17 @@ def card(run: FinishedRun, point: Mapping[str, Any]) -> str:
     lines.append("|---|---|" + "---|" * len(_columns(point)))
     for objective in result["objectives"]:
         cells = [_cell(point, kind, objective["name"]) for kind in _columns(point)]
-        lines.append(f"| {objective['name']} | {objective['metric']} ({objective['direction']}) | {' | '.join(cells)} |")
+        lines.append(
+            f"| {objective['name']} | {objective['metric']} ({objective['direction']}) | {' | '.join(cells)} |"
+        )
     if "measured" not in point:
         lines += ["", "These scores are predictions: this very mix has not been measured."]
     lines += [
         "",
         "Measured on held-out items that the search did not see; intervals at 90 %.",
         "",
-        f"Architecture: `{config['architecture']['build']}` with `{config['architecture']['options']}`. Run: `{result['run_id']}`.",
+        f"Architecture: `{config['architecture']['build']}` with `{config['architecture']['options']}`. "
+        f"Run: `{result['run_id']}`.",
         "",
     ]
     return "\n".join(lines)

@@ -52,7 +52,9 @@ class FinishedRun:
         Raises:
             BadInputError: there is none; says which there are.
         """
-        points: dict[str, Mapping[str, Any]] = {point["id"]: point for point in (*self.result["front"], *self.result["dominated"])}
+        points: dict[str, Mapping[str, Any]] = {
+            point["id"]: point for point in (*self.result["front"], *self.result["dominated"])
+        }
         if point_id not in points:
             front = [point["id"] for point in self.result["front"]]
             raise BadInputError(f"the run has no point {point_id!r}; its front goes from {front[0]} to {front[-1]}")
@@ -66,13 +68,14 @@ class FinishedRun:
         for on_front, points in ((1, self.result["front"]), (0, self.result["dominated"])):
             for point in points:
                 scores = [point[kind][name] for name in self.names for kind in kinds]
-                yield [point["id"], on_front, *point["coefficients"].values(), *scores]
+                coefficients = [point["coefficients"][name] for name in self.result["experts"]]
+                yield [point["id"], on_front, *coefficients, *scores]
 
     def pick(self, preference: Preference, *, level: float = 0.9) -> dict[str, Any]:
         """Answer a preference from the surrogates: coefficients, expected scores and their intervals.
 
-        Weights are answered by the augmented Chebyshev scalarisation over the whole sampled region, so that concave parts of
-        the front are reached too.
+        Weights are answered by the augmented Chebyshev scalarisation over the whole sampled region, so that concave
+        parts of the front are reached too.
 
         Raises:
             PreferenceError: it names no objective, or no merged model can meet it; then says the nearest that can.
@@ -111,7 +114,8 @@ class FinishedRun:
             wanted = ", ".join(f"{name} {score:g}" for name, score in preference.at_least.items())
             reached = ", ".join(f"{name} {score:.4f}" for name, score in nearest.items())
             raise PreferenceError(
-                f"no merged model in the searched region is predicted to reach {wanted}; the nearest that one can: {reached}"
+                f"no merged model in the searched region is predicted to reach {wanted}; the nearest that one can: "
+                f"{reached}"
             ) from None
 
     @property
@@ -147,7 +151,9 @@ def compare(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     for run in runs[1:]:
         for key, what in (("objectives", "objectives"), ("item_sets", "held-out items")):
             if _comparable(runs[0], key) != _comparable(run, key):
-                raise BadInputError(f"{runs[0].folder.uri} and {run.folder.uri} have different {what}: nothing to compare")
+                raise BadInputError(
+                    f"{runs[0].folder.uri} and {run.folder.uri} have different {what}: nothing to compare"
+                )
     units = runs[0].normalisation
     fronts = [units.apply(run.normalisation.undo(run.measured_gains())) for run in runs]
     everything = np.vstack(fronts)
@@ -168,8 +174,8 @@ def compare(runs: Sequence[FinishedRun]) -> dict[str, Any]:
             }
             for run, front in zip(runs, fronts, strict=True)
         ],
-        "explanation": "Hypervolume: larger is better, 1 is every objective as good as its best unmerged model. GD and IGD: "
-        "mean distance to and from the joint front of these runs, smaller is better. Win rate: share of (point, point, "
+        "explanation": "Hypervolume: larger is better, 1 is every objective as good as its best unmerged model. GD and "
+        "IGD: mean distance to and from the joint front of these runs, smaller is better. Win rate: share of (point, point, "
         "objective) comparisons won against the other runs.",
     }
 

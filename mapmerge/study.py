@@ -16,8 +16,8 @@ from mapmerge.fronts.search import search_front
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Evaluation, Objective, Question
 from mapmerge.response import ResponseSurfaces, signs
-from mapmerge.surrogates.gate import Verdict, check
 from mapmerge.surrogates.fitting import fit_quadratic
+from mapmerge.surrogates.gate import Verdict, check
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,8 @@ class FinalQuestion:
     """What is measured on held-out items.
 
     Args:
-        sets: candidates [n, k] by what they are: `delivered`, `base`, `experts`, `uniform`, `best_scalar`, `random_search`.
+        sets: candidates [n, k] by what they are: `delivered`, `base`, `experts`, `uniform`, `best_scalar`,
+            `random_search`.
         scalar: the one behind `best_scalar`.
     """
 
@@ -57,8 +58,8 @@ class FinalQuestion:
 class Study:
     """The one object with a memory: `ask` what to measure, `tell` what came out, then `predict` the front.
 
-    The same configuration and the same answers give the same questions, so a study is rebuilt by telling it again what the
-    ledger holds.
+    The same configuration and the same answers give the same questions, so a study is rebuilt by telling it again what
+    the ledger holds.
 
     Args:
         config: the study file.
@@ -72,9 +73,7 @@ class Study:
     def __post_init__(self) -> None:
         d, k = self.config.design, len(self.config.experts)
         rng = generator(self.config.seed, "design")
-        self.design = design(
-            d.kind, self.config.design_points, k, rng=rng, mass=d.mass, lower=d.lower, upper=d.upper
-        )
+        self.design = design(d.kind, self.config.design_points, k, rng=rng, mass=d.mass, lower=d.lower, upper=d.upper)
         require_identifiable(self.design.coefficients)
 
     @property
@@ -141,7 +140,9 @@ class Study:
         self.rounds.append(Round(question, tuple(evaluations), self._table(question, evaluations)))
 
     def _table(self, question: Question, evaluations: Sequence[Evaluation]) -> Array:
-        told = {(evaluation.coefficients.tobytes(), evaluation.objective): evaluation.score for evaluation in evaluations}
+        told = {
+            (evaluation.coefficients.tobytes(), evaluation.objective): evaluation.score for evaluation in evaluations
+        }
         return np.array(
             [[told[row.tobytes(), objective.name] for objective in self.objectives] for row in question.coefficients]
         )
@@ -154,7 +155,7 @@ class Study:
     # What the answers say
 
     def searched(self) -> tuple[Array, Array]:
-        """Return candidates [n, k] and scores [n, m] of all search rounds, without those that failed on any objective."""
+        """Return candidates [n, k] and scores [n, m] of all search rounds, without those that failed anywhere."""
         coefficients = np.vstack([done.question.coefficients for done in self.search_rounds])
         scores = np.vstack([done.scores for done in self.search_rounds])
         whole = ~np.isnan(scores).any(axis=1)
@@ -195,8 +196,8 @@ class Study:
     def normalisation(self) -> Normalisation:
         """Return the units of the search: 0 the worst unmerged model, 1 the best, an objective, on search items.
 
-        The unmerged models are the base and the experts; a design without the base does with the experts. Where even those
-        failed, the whole design takes their place.
+        The unmerged models are the base and the experts; a design without the base does with the experts. Where even
+        those failed, the whole design takes their place.
         """
         coefficients, scores = self.searched()
         unmerged = np.isin(coefficients, (0.0, 1.0)).all(axis=1) & (coefficients.sum(axis=1) <= 1.0)
@@ -219,7 +220,7 @@ class Study:
     # Baselines
 
     def best_scalar(self) -> tuple[float, Array]:
-        """Return the scalar whose merge has the best mean normalised score on search items, and its coefficients [k]."""
+        """Return the scalar whose merge has the best mean normalised score on search items, and its coefficients."""
         scalars = next(done for done in self.rounds if done.question.name == "scalars")
         gains = self.normalisation().apply(scalars.scores * self.signs).mean(axis=1)
         best = int(np.argmax(np.where(np.isnan(gains), -np.inf, gains)))
@@ -228,8 +229,8 @@ class Study:
     def random_search(self) -> Array:
         """Return what a search without surrogates delivers for the same evaluations: shape [n, k], n <= budget.front.
 
-        The candidates of the design were chosen without looking at any score: they are a random search at equal budget, in
-        the same region and with the same anchors. It keeps those that are not dominated on search items.
+        The candidates of the design were chosen without looking at any score: they are a random search at equal budget,
+        in the same region and with the same anchors. It keeps those that are not dominated on search items.
         """
         coefficients, scores = self.searched()
         gains = scores * self.signs

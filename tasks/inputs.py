@@ -42,7 +42,9 @@ class Inputs:
     def objectives(self) -> tuple[Objective, ...]:
         """The objectives in the study's order, with what their evaluators report."""
         return tuple(
-            Objective(name, evaluator.metric) for (name, split), evaluator in self.evaluators.items() if split == "search"
+            Objective(name, evaluator.metric)
+            for (name, split), evaluator in self.evaluators.items()
+            if split == "search"
         )
 
 

@@ -87,7 +87,7 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
 
 
 def _timing(resident: Resident) -> tuple[float, dict[str, float]]:
-    """Return the seconds of one merge and, for each objective, of one item; the base model stands for every candidate."""
+    """Return the seconds of one merge and, for each objective, of one item; the base stands for every candidate."""
     study = resident.blueprint.study()
     base = np.zeros(len(study.experts))
     model = resident.model.load(base)

@@ -59,7 +59,9 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
     frozen = folder.study()
     wrong = [override for override in overrides if not override.startswith("compute.")]
     if wrong:
-        raise ConfigError(f"--set {wrong[0]}: a resumed run can only change values under `compute`, the rest is its result")
+        raise ConfigError(
+            f"--set {wrong[0]}: a resumed run can only change values under `compute`, the rest is its result"
+        )
     config = override_config(StudyConfig.model_validate(frozen["config"]), overrides)
     root = Path(frozen["root"])
     now = freeze(config, root, open_inputs(config, root))

@@ -31,7 +31,7 @@ class _Job:
 
 @dataclass(eq=False)
 class _Seat:
-    """One actor and what was handed to it, oldest first. Only the oldest is being measured, so only it has a deadline."""
+    """One actor and what was handed to it, oldest first; only the oldest is being measured and has a deadline."""
 
     actor: Any
     queue: deque[tuple[Any, _Job]] = field(default_factory=deque)
@@ -99,8 +99,7 @@ class RayPool:
         except ray.exceptions.GetTimeoutError:
             raise FailedRunError(
                 f"no actor with num_cpus={self._compute.num_cpus}, num_gpus={self._compute.num_gpus} was ready within "
-                f"{self._compute.timeout_s:g} s; the cluster has {_resources(ray.cluster_resources())}, of which "
-                f"{_resources(ray.available_resources())} are free"
+                f"{self._compute.timeout_s:g} s; the cluster has {_resources(_total())}"
             ) from None
 
     def _hand_out(self, waiting: deque[_Job]) -> None:
@@ -179,8 +178,10 @@ def start_ray(address: str) -> bool:
 
 def _affordable(compute: Compute) -> int:
     """Return how many actors the cluster has room for."""
-    total = ray.cluster_resources()
-    room = [total.get(name, 0.0) / need for name, need in (("CPU", compute.num_cpus), ("GPU", compute.num_gpus)) if need]
+    total = _total()
+    room = [
+        total.get(name, 0.0) / need for name, need in (("CPU", compute.num_cpus), ("GPU", compute.num_gpus)) if need
+    ]
     count = int(min(room, default=1.0))
     if count < 1:
         raise FailedRunError(
@@ -188,6 +189,10 @@ def _affordable(compute: Compute) -> int:
             f"but the cluster has {_resources(total)}"
         )
     return min(count, MAX_ACTORS)
+
+
+def _total() -> dict[str, float]:
+    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
 
 def _resources(resources: dict[str, float]) -> str:

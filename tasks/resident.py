@@ -108,7 +108,9 @@ class Resident:
             return Measured(objective, None, time.perf_counter() - start, one_line(error))
         seconds = time.perf_counter() - start
         if outcomes.shape != (len(evaluator),) or not np.isfinite(outcomes).all():
-            problem = f"outcomes of shape {outcomes.shape}, {np.size(outcomes) - np.isfinite(outcomes).sum()} not finite"
+            problem = (
+                f"outcomes of shape {outcomes.shape}, {np.size(outcomes) - np.isfinite(outcomes).sum()} not finite"
+            )
             return Measured(objective, None, seconds, f"expected {len(evaluator)} finite outcomes, got {problem}")
         return Measured(objective, outcomes, seconds, device=self.device)
 

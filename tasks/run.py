@@ -70,9 +70,7 @@ class Run:
                     reused=found.run != self.folder.run_id,
                 )
             elif key in failures:
-                known[place, objective] = Evaluation(
-                    key, coefficients, objective, split, None, error=failures[key]
-                )
+                known[place, objective] = Evaluation(key, coefficients, objective, split, None, error=failures[key])
         return known
 
     def keep(self, finished: Finished) -> list[Evaluation]:

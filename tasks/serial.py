@@ -17,7 +17,9 @@ class SerialPool:
     def run(self, work: Sequence[Work]) -> Iterator[Finished]:
         """Yield every piece of work with its results."""
         for piece in work:
-            yield Finished(piece, self._resident.measure(piece.coefficients, piece.split, piece.objectives), in_flight=0)
+            yield Finished(
+                piece, self._resident.measure(piece.coefficients, piece.split, piece.objectives), in_flight=0
+            )
 
     def close(self) -> None:
         """Forget the models."""

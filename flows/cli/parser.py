@@ -13,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="mapmerge",
         description="The whole Pareto front of merged models, from a few measurements.",
         epilog="Exit codes: 0 done, 1 the run failed, 2 the input cannot be used. "
-        f"RUN is the URI of a run, or its id under the default output ({DEFAULT_OUTPUT}; set MAPMERGE_OUTPUT to move it).",
+        f"RUN is the URI of a run, or its id under the default output ({DEFAULT_OUTPUT}; MAPMERGE_OUTPUT moves it).",
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -33,11 +33,16 @@ def build_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="find the Pareto front of a study")
     _study(run)
     run.add_argument(
-        "--output", default=DEFAULT_OUTPUT, metavar="URI", help="holds the shared ledger and the runs (default %(default)s)"
+        "--output",
+        default=DEFAULT_OUTPUT,
+        metavar="URI",
+        help="holds the shared ledger and the runs (default %(default)s)",
     )
     run.add_argument("--run-id", metavar="ID", help="name of the run (default: study, date and time)")
     _ray(run)
-    run.add_argument("--json", action="store_true", help="print the result as one JSON object, and nothing else, on stdout")
+    run.add_argument(
+        "--json", action="store_true", help="print the result as one JSON object, and nothing else, on stdout"
+    )
 
     resume = commands.add_parser("resume", help="go on with an interrupted run; what was measured stays measured")
     _run(resume)
@@ -102,4 +107,6 @@ def _preference(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--at-least", metavar="NAME=SCORE,…", help="scores that must be reached (at most, where smaller is better)"
     )
-    group.add_argument("--knee", action="store_true", help="the point where giving up more of one gains least of others")
+    group.add_argument(
+        "--knee", action="store_true", help="the point where giving up more of one gains least of others"
+    )

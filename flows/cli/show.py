@@ -88,7 +88,8 @@ def print_pick(picked: Mapping[str, Any]) -> None:
         table.add_row(name, f"{score:.3f}", interval)
     console.print(table)
     console.print(
-        "coefficients  " + ", ".join(f"{name}={value:.4f}" for name, value in picked["coefficients"].items()), markup=False
+        "coefficients  " + ", ".join(f"{name}={value:.4f}" for name, value in picked["coefficients"].items()),
+        markup=False,
     )
 
 

@@ -52,7 +52,9 @@ class Budget(Section):
         description="Evaluations of each objective during the search, which is the number of candidates since each is "
         "measured on every objective. Default: 2p, with p = (k+1)(k+2)/2 parameters of a quadratic in k coefficients.",
     )
-    front: int = Field(default=50, ge=1, description="At most so many points are delivered and measured on held-out items.")
+    front: int = Field(
+        default=50, ge=1, description="At most so many points are delivered and measured on held-out items."
+    )
 
 
 class Design(Section):
@@ -60,8 +62,8 @@ class Design(Section):
 
     kind: Literal["dirichlet-mass", "sobol", "uniform-box", "paper-grid"] = Field(
         default="dirichlet-mass",
-        description="`dirichlet-mass`: directions spread over the simplex times a spread total; `sobol` and `uniform-box`: "
-        "the box; `paper-grid`: the regular grid of the MAP paper's released code, in [0, 1]^k.",
+        description="`dirichlet-mass`: directions spread over the simplex times a spread total; `sobol` and "
+        "`uniform-box`: the box; `paper-grid`: the regular grid of the MAP paper's released code, in [0, 1]^k.",
     )
     points: int | None = Field(
         default=None,
@@ -71,11 +73,13 @@ class Design(Section):
     )
     mass: tuple[float, float] | None = Field(
         default=None,
-        description="Least and greatest sum of the coefficients of a sampled candidate. `dirichlet-mass` has [0.3, 1.6] "
-        "unless given; `sobol` has no limit unless given.",
+        description="Least and greatest sum of the coefficients of a sampled candidate. `dirichlet-mass` has "
+        "[0.3, 1.6] unless given; `sobol` has no limit unless given.",
     )
     lower: float | None = Field(default=None, description="Least coefficient (`sobol`, `uniform-box`), 0 unless given.")
-    upper: float | None = Field(default=None, description="Greatest coefficient (`sobol`, `uniform-box`), 1 unless given.")
+    upper: float | None = Field(
+        default=None, description="Greatest coefficient (`sobol`, `uniform-box`), 1 unless given."
+    )
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:
@@ -98,7 +102,8 @@ class Search(Section):
     """How the surrogates' front is searched."""
 
     kind: Literal["union", "nsga3", "chebyshev"] = Field(
-        default="union", description="`union` takes the best of NSGA-III and of the gradient search from many preferences."
+        default="union",
+        description="`union` takes the best of NSGA-III and of the gradient search from many preferences.",
     )
 
 
@@ -108,8 +113,8 @@ class Baselines(Section):
     scalars: list[float] = Field(
         default=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0],
         min_length=1,
-        description="Task arithmetic with one scalar for all experts: the values tried on the search items. The best by "
-        "mean normalised score is reported.",
+        description="Task arithmetic with one scalar for all experts: the values tried on the search items. The best "
+        "by mean normalised score is reported.",
     )
 
 
@@ -117,7 +122,9 @@ class Preflight(Section):
     """Checks of the checkpoints before anything is measured."""
 
     max_relative_norm: float = Field(
-        default=1.0, gt=0, description="Greatest norm of a task vector relative to the base: beyond it, it is no child of the base."
+        default=1.0,
+        gt=0,
+        description="Greatest norm of a task vector relative to the base: beyond it, it is no child of the base.",
     )
 
 
@@ -130,12 +137,20 @@ class Compute(Section):
     address: str = Field(
         default="local", description="`local` starts Ray for the run; `auto` joins the cluster of this machine."
     )
-    actors: int | None = Field(default=None, ge=1, description="How many actors. Default: as many as the resources allow, at most 64.")
+    actors: int | None = Field(
+        default=None, ge=1, description="How many actors. Default: as many as the resources allow, at most 64."
+    )
     num_cpus: float = Field(default=1, ge=0, description="CPUs that one actor reserves; it computes with one thread.")
     num_gpus: float = Field(default=0, ge=0, description="GPUs that one actor reserves; fractions share one.")
-    max_in_flight: int | None = Field(default=None, ge=1, description="Candidates handed out at a time. Default: two an actor.")
-    timeout_s: float = Field(default=600, gt=0, description="A candidate that takes longer is taken from its actor and tried again.")
-    attempts: int = Field(default=3, ge=1, description="How often a candidate is tried when its actor dies or is too slow.")
+    max_in_flight: int | None = Field(
+        default=None, ge=1, description="Candidates handed out at a time. Default: two an actor."
+    )
+    timeout_s: float = Field(
+        default=600, gt=0, description="A candidate that takes longer is taken from its actor and tried again."
+    )
+    attempts: int = Field(
+        default=3, ge=1, description="How often a candidate is tried when its actor dies or is too slow."
+    )
     max_failed_fraction: float = Field(
         default=0.2, ge=0, le=1, description="The run fails when a larger share of a round's evaluations failed."
     )
@@ -149,7 +164,9 @@ class StudyConfig(Section):
     architecture: Architecture = Field(description="How the empty model is built; a plain string is its `build`.")
     experts: list[Expert] = Field(min_length=1, description="The models fine-tuned from the base.")
     objectives: list[ObjectiveConfig] = Field(min_length=1, description="What merged models are measured on.")
-    method: Literal["map"] = Field(default="map", description="`map`: one design, quadratic surrogates, search, re-measure.")
+    method: Literal["map"] = Field(
+        default="map", description="`map`: one design, quadratic surrogates, search, re-measure."
+    )
     seed: int = Field(default=0, ge=0, description="Same seed, same front, bit for bit.")
     budget: Budget = Field(default_factory=Budget, description="How much may be measured.")
     design: Design = Field(default_factory=Design, description="Which candidates are measured.")
@@ -178,12 +195,13 @@ class StudyConfig(Section):
         p = parameter_count(len(self.experts))
         if self.evaluations < p:
             raise ValueError(
-                f"budget.evaluations is {self.evaluations}, but `map` fits p = (k+1)(k+2)/2 = {p} parameters an objective "
-                f"for k = {len(self.experts)} experts: give at least {p}, better {2 * p}"
+                f"budget.evaluations is {self.evaluations}, but `map` fits p = (k+1)(k+2)/2 = {p} parameters an "
+                f"objective for k = {len(self.experts)} experts: give at least {p}, better {2 * p}"
             )
         if not p <= self.design_points <= self.evaluations:
             raise ValueError(
-                f"design.points is {self.design_points}, but must be from p = {p} to budget.evaluations = {self.evaluations}"
+                f"design.points is {self.design_points}, but must be from p = {p} to "
+                f"budget.evaluations = {self.evaluations}"
             )
         return self
 

@@ -113,9 +113,7 @@ def _override(values: dict[str, Any], override: str) -> KeyPath:
             place = place[part]
         else:
             raise ConfigError(f"--set {override}: there is no {part!r} to set anything in")
-    if isinstance(place, list) and isinstance(last, int) and last < len(place):
-        place[last] = value
-    elif isinstance(place, dict):
+    if (isinstance(place, list) and isinstance(last, int) and last < len(place)) or isinstance(place, dict):
         place[last] = value
     else:
         raise ConfigError(f"--set {override}: {'.'.join(map(str, parents))!r} cannot hold {last!r}")

@@ -1,12 +1,11 @@
 """Options of an evaluator: parsed strictly, with messages that say what to change."""
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mapmerge.errors import ConfigError
+from mapmerge.errors import ConfigError, did_you_mean
 
 _Options = TypeVar("_Options", bound=BaseModel)
 
@@ -37,22 +36,8 @@ def parse_options(model: type[_Options], options: Mapping[str, Any], *, evaluato
     raise ConfigError(f"evaluator {evaluator!r}: " + "; ".join(problems))
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
-    """Return a question with the nearest known word, or the known words if none is near.
-
-    >>> did_you_mean("acuracy", ["accuracy", "cross_entropy"])
-    "did you mean 'accuracy'?"
-    >>> did_you_mean("x", ["accuracy", "cross_entropy"])
-    "known are 'accuracy', 'cross_entropy'"
-    """
-    near = difflib.get_close_matches(word, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return "known are " + ", ".join(map(repr, known)) if known else "there are none"
-
-
 def _problem(where: tuple[int | str, ...], message: str, kind: str, given: object, model: type[BaseModel]) -> str:
     name = ".".join(map(str, where))
     if kind == "extra_forbidden":
-        return f"unknown option {name!r}, {did_you_mean(name, list(model.model_fields))}"
+        return f"unknown option {name!r}, {did_you_mean(name, model.model_fields)}"
     return f"option {name!r}: {message[0].lower()}{message[1:]}, came {given!r}"

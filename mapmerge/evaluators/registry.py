@@ -2,8 +2,7 @@
 
 from importlib.metadata import entry_points
 
-from mapmerge.errors import ConfigError
-from mapmerge.evaluators.options import did_you_mean
+from mapmerge.errors import ConfigError, did_you_mean
 from mapmerge.evaluators.protocol import Evaluator
 
 GROUP = "mapmerge.evaluators"
@@ -29,7 +28,7 @@ def load_evaluator(name: str) -> type[Evaluator]:
     offered = entry_points(group=GROUP)
     found = list(dict.fromkeys(point for point in offered if point.name == name))
     if not found:
-        raise ConfigError(f"there is no evaluator {name!r}, {did_you_mean(name, sorted(offered.names))}")
+        raise ConfigError(f"there is no evaluator {name!r}, {did_you_mean(name, offered.names)}")
     if len({point.value for point in found}) > 1:
         values = ", ".join(sorted({point.value for point in found}))
         raise ConfigError(f"evaluator {name!r} is offered more than once ({values}); uninstall all but one")

@@ -142,7 +142,7 @@ class _RemoteObjects:
         path = self._path(key)
         if self._protocol == "memory":
             with _MEMORY:  # the memory file system looks and writes in two steps
-                if self._files.isfile(path):
+                if self.exists(key):
                     return False
                 self._files.pipe_file(path, data)
                 return True
@@ -152,7 +152,7 @@ class _RemoteObjects:
             except PermissionError:
                 raise
             except OSError:  # servers spell "it exists" in several ways; ask
-                if self._files.isfile(path):
+                if self.exists(key):
                     return False
                 if pause is None:
                     raise
@@ -175,7 +175,11 @@ class _RemoteObjects:
             return
 
     def exists(self, key: str) -> bool:
-        return bool(self._files.isfile(self._path(key)))
+        # Not `isfile`: that takes every error for "no", also that the credentials are wrong.
+        try:
+            return bool(self._files.info(self._path(key))["type"] == "file")
+        except FileNotFoundError:
+            return False
 
     def list(self, folder: str) -> list[str]:
         start = self._path("")

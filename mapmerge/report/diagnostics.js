@@ -23,8 +23,8 @@ function drawHistory(root, width, height) {
   }
   if (corners.length) root.append(path([...corners, [box.right, before]], "steps"));
   let reached = -Infinity;
-  for (const { round, evaluations, hypervolume } of data.history) {
-    if (!present(hypervolume)) continue;
+  for (const [index, { round, evaluations, hypervolume }] of data.history.entries()) {
+    if (!present(hypervolume) || data.history[index + 1]?.round === round) continue;
     const [x, y] = [scales.x.at(evaluations), scales.y.at(hypervolume)];
     root.append(svg("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: 4.5, class: "mark mark-round" }));
     const text = shorten(round.replaceAll("_", " "), 130);

@@ -44,7 +44,7 @@ def read_array_pickle(data: bytes) -> NDArray[np.generic]:
     Raises:
         IntegrityError: when the pickle names anything but array reconstruction, is broken, or is no array of numbers.
 
-    >>> read_array_pickle(pickle.dumps(np.arange(3))).tolist()
+    >>> read_array_pickle(pickle.dumps(np.arange(3), protocol=4)).tolist()
     [0, 1, 2]
     """
     try:

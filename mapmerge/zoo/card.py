@@ -40,8 +40,8 @@ def data_card(objectives: Sequence[VisionObjective], parts: Mapping[str, SplitIm
     if derived:
         limits.insert(
             0,
-            f"- {len(derived)} of {k} objectives are derived ({', '.join(derived)}): images of another objective, turned, "
-            "changed or asked another question. They make experts disagree; they are no new data.",
+            f"- {len(derived)} of {k} objectives are derived ({', '.join(derived)}): images of another objective, "
+            "turned, changed or asked another question. They make experts disagree; they are no new data.",
         )
     return "\n".join(
         [
@@ -104,7 +104,7 @@ def study_file(objectives: Sequence[VisionObjective], *, seed: int) -> str:
             "# The function that builds the empty model which merged weights are put into.",
             "architecture: mapmerge.zoo.vision:encoder",
             "",
-            f"# The models to merge. A candidate is base + the sum of c_i (expert_i - base), with {k} coefficients c_i.",
+            f"# The models to merge. A candidate is base + sum of c_i (expert_i - base), with {k} coefficients c_i.",
             "experts:",
             *experts,
             "",

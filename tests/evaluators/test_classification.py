@@ -142,7 +142,7 @@ def test_absolute_paths_are_fine(folder, tmp_path_factory):
     ("options", "message"),
     [
         ({"metrik": "accuracy"}, "unknown option 'metrik', did you mean 'metric'"),
-        ({"zzz": 1}, "unknown option 'zzz', known are 'metric', 'head', 'batch_size'"),
+        ({"zzz": 1}, "unknown option 'zzz', known are 'batch_size', 'head', 'metric'"),
         ({"metric": "f1"}, "option 'metric': .*'accuracy' or 'cross_entropy', came 'f1'"),
         ({"batch_size": 0}, "option 'batch_size': .* came 0"),
         ({"batch_size": "64"}, "option 'batch_size': .* came '64'"),

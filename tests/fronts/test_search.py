@@ -85,7 +85,8 @@ def test_fresh_processes_give_equal_bits() -> None:
 
 def test_global_state_is_left_alone(bowls: Bowls, capsys: pytest.CaptureFixture[str]) -> None:
     landscape, normalisation = bowls(2)
-    state, filters = np.random.get_state()[1].tobytes(), list(warnings.filters)  # noqa: NPY002  # the state looked after
+    state = np.random.get_state()[1].tobytes()  # noqa: NPY002  # the state that must not move
+    filters = list(warnings.filters)
     search_front(landscape, normalisation, rng=np.random.default_rng(0), kind="nsga3")
     assert np.random.get_state()[1].tobytes() == state  # noqa: NPY002
     assert list(warnings.filters) == filters

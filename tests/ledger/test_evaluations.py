@@ -130,6 +130,7 @@ def test_a_record_says_what_it_is(store):
     assert record["inputs"] == inputs()
     assert (record["items"], record["score"], record["device"]) == (10, 0.6, "cpu")
     assert record["outcomes"]["encoding"] == "bits"
+    assert record["run"] == "first"
     assert set(record["created_by"]) == {"mapmerge", "numpy", "torch"}
 
 

@@ -1,0 +1,1 @@
+"""Commands that measure mapmerge; each writes its raw results as JSON."""

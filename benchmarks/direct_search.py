@@ -1,0 +1,121 @@
+"""The dense reference: what thousands of direct measurements on the held-out items find, without any surrogate.
+
+It selects on the very items that fronts are scored on, so it also profits from their noise: a reference that is hard to
+reach. Half of the candidates fill the region evenly, the other half is NSGA-II on the measured scores.
+"""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.problem import Problem
+
+from benchmarks.machine import write
+from mapmerge.config import StudyConfig, read_study
+from mapmerge.designs.region import Region
+from mapmerge.fronts.dominance import nondominated
+from mapmerge.randomness import generator
+from mapmerge.records import Array, Split
+from mapmerge.response import signs
+from tasks.inputs import cache_folder, open_inputs
+from tasks.pool import Pool, Work, open_pool
+from tasks.resident import Blueprint
+
+POPULATION = 200
+MASS = 2.0
+
+
+class Held:
+    """A study whose candidates are measured on the held-out items, in parallel."""
+
+    def __init__(self, study: Path) -> None:
+        self.config: StudyConfig = read_study(study)
+        inputs = open_inputs(self.config, study.parent)
+        self.objectives = inputs.objectives
+        self.names = tuple(objective.name for objective in self.objectives)
+        self.signs = signs(self.objectives)
+        self.k = len(self.config.experts)
+        self.blueprint = Blueprint(self.config.model_dump(mode="json"), str(study.parent), str(cache_folder()))
+        self.fingerprint = hashlib.sha256(
+            json.dumps(
+                [
+                    inputs.base.fingerprint(),
+                    [expert.fingerprint() for expert in inputs.experts.values()],
+                    [dict(evaluator.identity) for evaluator in inputs.evaluators.values()],
+                ],
+                sort_keys=True,
+            ).encode()
+        ).hexdigest()
+
+    def gains(self, pool: Pool, candidates: Array, split: Split = "held_out") -> Array:
+        """Measure candidates [n, k]: gains [n, m]."""
+        rows: dict[bytes, list[float]] = {}
+        for finished in pool.run([Work(row, split, self.names) for row in candidates]):
+            assert all(result.outcomes is not None for result in finished.measured), finished.measured
+            rows[finished.work.coefficients.tobytes()] = [
+                float(result.outcomes.mean(dtype=np.float64))
+                for result in finished.measured
+                if result.outcomes is not None
+            ]
+        return np.array([rows[row.tobytes()] for row in candidates]) * self.signs
+
+
+def reference(study: Path, candidates: int, seed: int) -> dict[str, object]:
+    """Measure the dense reference, or read it from beside the study where it was measured before."""
+    held = Held(study)
+    cache = study.parent / f"reference-{candidates}-{seed}.json"
+    if cache.is_file():
+        stored: dict[str, object] = json.loads(cache.read_text())
+        if stored["fingerprint"] == held.fingerprint:
+            return stored
+    region = Region(np.zeros(held.k), np.full(held.k, 1.6), (0.0, MASS))
+    spread = region.sample(candidates // 2, generator(seed, "reference"))
+    spread = np.vstack([np.zeros((1, held.k)), np.eye(held.k), spread[held.k + 1 :]])
+    with open_pool(held.config.compute, held.blueprint) as pool:
+        gains = held.gains(pool, spread)
+        points = spread
+        first = np.argsort(~nondominated(gains), kind="stable")[:POPULATION]
+        algorithm = NSGA2(pop_size=POPULATION, sampling=spread[first], eliminate_duplicates=True)
+        algorithm.setup(
+            Problem(n_var=held.k, n_obj=len(held.names), xl=np.zeros(held.k), xu=np.full(held.k, 1.6)),
+            termination=("n_gen", 10**6),
+            seed=seed,
+        )
+        while len(points) < candidates:
+            population = algorithm.ask()
+            asked = population.get("X")
+            answered = held.gains(pool, asked)
+            population.set("F", -answered)
+            for individual in population:
+                individual.evaluated.update({"F", "G", "H"})
+            algorithm.tell(infills=population)
+            points, gains = np.vstack([points, asked]), np.vstack([gains, answered])
+            print(
+                f"reference: {len(points)} of {candidates} candidates, {nondominated(gains).sum()} on the front",
+                flush=True,
+            )
+    front = nondominated(gains)
+    stored = {
+        "fingerprint": held.fingerprint,
+        "candidates": len(points),
+        "seed": seed,
+        "objectives": list(held.names),
+        "coefficients": points[front].tolist(),
+        "gains": gains[front].tolist(),
+        "unmerged_gains": gains[: held.k + 1].tolist(),
+    }
+    cache.write_text(json.dumps(stored))
+    return stored
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Path, required=True)
+    parser.add_argument("--candidates", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    write(options.out, "direct_search", reference(options.study.resolve(), options.candidates, options.seed))

@@ -1,0 +1,1 @@
+"""The whole Pareto front of merged models, from a few measurements: the library, without any orchestrator."""
