@@ -175,8 +175,8 @@ def compare(runs: Sequence[FinishedRun]) -> dict[str, Any]:
             for run, front in zip(runs, fronts, strict=True)
         ],
         "explanation": "Hypervolume: larger is better, 1 is every objective as good as its best unmerged model. GD and "
-        "IGD: mean distance to and from the joint front of these runs, smaller is better. Win rate: share of (point, point, "
-        "objective) comparisons won against the other runs.",
+        "IGD: mean distance to and from the joint front of these runs, smaller is better. Win rate: share of (point, "
+        "point, objective) comparisons won against the other runs.",
     }
 
 

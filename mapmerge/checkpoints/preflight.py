@@ -116,7 +116,7 @@ class _Survey:
 
     def add(self, name: str, base: torch.Tensor, vectors: torch.Tensor) -> None:
         square, gram = float(base @ base), (vectors @ vectors.t()).double().numpy()
-        if not np.isfinite(square + gram.sum()):  # only then count, which takes ten times as long
+        if not (np.isfinite(square) and np.isfinite(gram).all()):  # only then count, which takes ten times as long
             self._count(name, base, vectors)
         self.base_square += square
         self.gram = self.gram + gram

@@ -113,10 +113,10 @@ def _override(values: dict[str, Any], override: str) -> KeyPath:
             place = place[part]
         else:
             raise ConfigError(f"--set {override}: there is no {part!r} to set anything in")
-    if (isinstance(place, list) and isinstance(last, int) and last < len(place)) or isinstance(place, dict):
-        place[last] = value
-    else:
+    fits = isinstance(place, dict) or (isinstance(place, list) and isinstance(last, int) and last < len(place))
+    if not fits:
         raise ConfigError(f"--set {override}: {'.'.join(map(str, parents))!r} cannot hold {last!r}")
+    place[last] = value
     return path
 
 

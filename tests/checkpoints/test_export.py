@@ -125,9 +125,7 @@ def test_an_expert_with_other_tensors(save: Save, tmp_path: Path) -> None:
 @pytest.mark.parametrize("coefficients", [[0.5, 0.5], [np.nan], []])
 def test_wrong_coefficients(coefficients: list[float], save: Save, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="coefficients"):
-        export_checkpoint(
-            tmp_path / "out", save("base", BASE), [save("e", EXPERT)], np.array(coefficients), card=""
-        )
+        export_checkpoint(tmp_path / "out", save("base", BASE), [save("e", EXPERT)], np.array(coefficients), card="")
     assert nothing_left(tmp_path)
 
 
@@ -153,9 +151,7 @@ def test_a_config_that_is_no_json(save: Save, tmp_path: Path) -> None:
     assert nothing_left(tmp_path)
 
 
-def test_what_cannot_be_read_back_is_not_delivered(
-    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_back_is_not_delivered(save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_raw", lambda values: b"")  # a disk that swallows what is written
     with pytest.raises(IntegrityError, match="cannot be read back"):
         export_checkpoint(tmp_path / "out", save("base", BASE), [save("e", EXPERT)], np.array([0.5]), card="")

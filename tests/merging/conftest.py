@@ -32,6 +32,7 @@ class Family:
 
     folder: Path
     states: Sequence[Mapping[str, torch.Tensor]]
+    architecture: type[torch.nn.Module]
 
     @property
     def base(self) -> Checkpoint:
@@ -51,13 +52,6 @@ class Family:
         }
 
 
-def write(folder: Path, states: Sequence[Mapping[str, torch.Tensor]]) -> Family:
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, state in enumerate(states):
-        save_file(dict(state), folder / f"{index}.safetensors")
-    return Family(folder, states)
-
-
 @pytest.fixture(scope="session")
 def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
     torch.manual_seed(0)
@@ -68,4 +62,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
         {n: v + 0.1 * torch.randn_like(v) if v.is_floating_point() else v + i for n, v in base.items()}
         for i in range(1, 4)
     ]
-    return write(tmp_path_factory.mktemp("family"), [base, *experts])
+    folder = tmp_path_factory.mktemp("family")
+    for index, state in enumerate([base, *experts]):
+        save_file(state, folder / f"{index}.safetensors")
+    return Family(folder, [base, *experts], Small)

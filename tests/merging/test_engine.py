@@ -20,26 +20,10 @@ TOKENS = torch.tensor([0, 3, 6, 2])
 coefficient_lists = st.lists(st.floats(-2, 2, width=32), min_size=3, max_size=3)
 
 
-class Small(torch.nn.Module):
-    """A little of everything: a normalisation with running values, a counter, and a tied output."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.embed = torch.nn.Embedding(7, 5)
-        self.norm = torch.nn.BatchNorm1d(5)
-        self.hidden = torch.nn.Linear(5, 5)
-        self.head = torch.nn.Linear(5, 7, bias=False)
-        self.head.weight = self.embed.weight
-        self.register_buffer("positions", torch.arange(5.0), persistent=False)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        return self.head(torch.relu(self.hidden(self.norm(self.embed(tokens) + self.positions))))
-
-
 @pytest.fixture(scope="module")
 def resident(family: "Family", tmp_path_factory: pytest.TempPathFactory) -> ResidentModel:
     matrix = TaskMatrix.build(tmp_path_factory.mktemp("cache"), family.base, family.experts)
-    return ResidentModel(Small(), matrix, family.base, "cpu")
+    return ResidentModel(family.architecture(), matrix, family.base, "cpu")
 
 
 def values(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -55,7 +39,7 @@ def test_equals_naive_arithmetic(resident: ResidentModel, family: "Family", coef
 
 
 def test_predicts_as_a_model_with_the_naive_weights(resident: ResidentModel, family: "Family") -> None:
-    plain = Small()
+    plain = family.architecture()
     missing = plain.load_state_dict(family.naive([0.3, 0.2, 0.1]), strict=False).missing_keys
     assert missing == ["head.weight"]
     model = resident.load(np.array([0.3, 0.2, 0.1]))
@@ -89,9 +73,7 @@ def test_one_hot_gives_the_expert(resident: ResidentModel, family: "Family") -> 
 
 @given(first=coefficient_lists, second=coefficient_lists)
 @settings(max_examples=20, deadline=None)
-def test_same_coefficients_give_the_same_bits(
-    resident: ResidentModel, first: list[float], second: list[float]
-) -> None:
+def test_same_coefficients_give_the_same_bits(resident: ResidentModel, first: list[float], second: list[float]) -> None:
     before = values(resident.load(np.array(first)))
     resident.load(np.array(second))
     after = values(resident.load(np.array(first)))
@@ -125,7 +107,7 @@ def test_other_buffers(resident: ResidentModel) -> None:
 
 def test_a_half_precision_architecture_becomes_float32(family: "Family", tmp_path: Path) -> None:
     matrix = TaskMatrix.build(tmp_path, family.base, family.experts)
-    model = ResidentModel(Small().bfloat16(), matrix, family.base, "cpu").load(np.zeros(3))
+    model = ResidentModel(family.architecture().bfloat16(), matrix, family.base, "cpu").load(np.zeros(3))
     assert model.hidden.weight.dtype == torch.float32
     assert torch.equal(model.hidden.weight, family.states[0]["hidden.weight"])
 
@@ -177,7 +159,7 @@ def make(family: "Family", tmp_path: Path) -> Make:
             save_file(changed, tmp_path / f"{index}.safetensors")
             checkpoints.append(open_checkpoint(tmp_path / f"{index}.safetensors"))
         matrix = TaskMatrix.build(tmp_path / "cache", checkpoints[0], checkpoints[1:])
-        return ResidentModel(Small(), matrix, checkpoints[0], "cpu")
+        return ResidentModel(family.architecture(), matrix, checkpoints[0], "cpu")
 
     return build
 
@@ -201,9 +183,12 @@ def test_model_and_checkpoint_differ(changes: dict[str, torch.Tensor | None], me
         make(changes)
 
 
-def test_tied_names_may_be_either_or_both(family: "Family", make: Make) -> None:
+def test_tied_names_may_be_either_or_both(make: Make) -> None:
     weight = torch.full((7, 5), 0.25)
-    for changes in ({"embed.weight": None, "head.weight": weight}, {"embed.weight": weight, "head.weight": weight.clone()}):
+    for changes in (
+        {"embed.weight": None, "head.weight": weight},
+        {"embed.weight": weight, "head.weight": weight.clone()},
+    ):
         model = make(changes).load(np.array([0.5]))
         assert torch.equal(model.embed.weight, weight)
         assert model.head.weight is model.embed.weight
@@ -227,16 +212,20 @@ def test_a_matrix_of_another_base(family: "Family", tmp_path: Path) -> None:
     base, expert = (open_checkpoint(tmp_path / f"{name}.safetensors") for name in ("base", "expert"))
     matrix = TaskMatrix.build(tmp_path / "cache", base, [expert])
     with pytest.raises(CheckpointError, match="is not the base from which"):
-        ResidentModel(Small(), matrix, family.base, "cpu")
+        ResidentModel(family.architecture(), matrix, family.base, "cpu")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu(family: "Family", tmp_path: Path) -> None:
     matrix = TaskMatrix.build(tmp_path, family.base, family.experts)
-    resident = ResidentModel(Small(), matrix, family.base, "cuda")
+    resident = ResidentModel(family.architecture(), matrix, family.base, "cuda")
     state = {name: value.cpu() for name, value in values(resident.load(np.array([0.3, -0.2, 1.0]))).items()}
     for name, expected in family.naive([0.3, -0.2, 1.0]).items():
         torch.testing.assert_close(state[name], expected, rtol=2e-6, atol=2e-6)
     again = values(resident.load(np.array([0.3, -0.2, 1.0])))
     assert all(torch.equal(again[name].cpu(), value) for name, value in state.items())
-    assert all(torch.equal(v.cpu(), family.states[0][n]) for n, v in values(resident.load(np.zeros(3))).items() if n in family.states[0])
+    assert all(
+        torch.equal(v.cpu(), family.states[0][n])
+        for n, v in values(resident.load(np.zeros(3))).items()
+        if n in family.states[0]
+    )

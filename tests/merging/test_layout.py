@@ -40,7 +40,12 @@ def test_json_round_trip(shapes: dict[str, tuple[int, ...]]) -> None:
 
 
 def test_of_a_checkpoint_leaves_integers_out(tmp_path: Path) -> None:
-    tensors = {"w": torch.ones(2, 3), "half": torch.ones(5).half(), "steps": torch.tensor(1), "scale": torch.tensor(1.0)}
+    tensors = {
+        "w": torch.ones(2, 3),
+        "half": torch.ones(5).half(),
+        "steps": torch.tensor(1),
+        "scale": torch.tensor(1.0),
+    }
     save_file(tensors, tmp_path / "model.safetensors")
     layout = Layout.of(open_checkpoint(tmp_path))
     assert {slot.name: slot.offset for slot in layout.slots} == {"half": 0, "scale": 16, "w": 32}
