@@ -1,15 +1,17 @@
 """A finished run: its points, its surfaces, and the answer to any preference, without measuring anything."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mapmerge.errors import BadInputError, PreferenceError
-from mapmerge.fronts.dominance import nondominated
-from mapmerge.fronts.indicators import Normalisation, generational_distance, inverted_generational_distance, win_rate
+from mapmerge.address import evaluation_address
+from mapmerge.errors import BadInputError, IntegrityError, PreferenceError
+from mapmerge.fronts.comparisons import Outcomes
+from mapmerge.fronts.indicators import Normalisation
 from mapmerge.fronts.preferences import UnreachableError, pick_at_least, pick_knee, pick_weights
+from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.runs import RunFolder, open_run
 from mapmerge.preference import Preference
 from mapmerge.randomness import generator
@@ -125,6 +127,24 @@ class FinishedRun:
         ends = [np.array([volume[end][name] for name in self.names]) for end in ("reference_point", "ideal_point")]
         return Normalisation(ends[0] * self.surfaces.signs, ends[1] * self.surfaces.signs)
 
+    def front_outcomes(self) -> Outcomes:
+        """Return what every item said of the front, to be maximised: for each objective a table [n, i].
+
+        Raises:
+            IntegrityError: an evaluation is no longer in the ledger.
+        """
+        frozen, experts = self.folder.study(), self.result["experts"]
+        rows = [np.array([point["coefficients"][name] for name in experts]) for point in self.result["front"]]
+        tables = []
+        for name, sign in zip(self.names, self.surfaces.signs, strict=True):
+            keys = [evaluation_key(evaluation_address(frozen, row, name, "held_out")) for row in rows]
+            stored = EvaluationLedger(self.folder.store).get_many(keys)
+            missing = [key for key in keys if key not in stored]
+            if missing:
+                raise IntegrityError(f"{self.folder.uri}: evaluation {missing[0]} is no longer in the ledger")
+            tables.append(np.stack([stored[key].outcomes for key in keys]) * np.float32(sign))
+        return tables
+
     def measured_gains(self) -> Array:
         """Return the measured front in normalised units, shape [n, m]."""
         scores = np.array([[point["measured"][name] for name in self.names] for point in self.result["front"]])
@@ -132,55 +152,3 @@ class FinishedRun:
 
     def _named(self, scores: Array) -> dict[str, float]:
         return dict(zip(self.names, scores.tolist(), strict=True))
-
-
-def compare(runs: Sequence[FinishedRun]) -> dict[str, Any]:
-    """Put the measured fronts of runs side by side.
-
-    Distances and win rates are in the normalised units of the first run. The target of GD and IGD is everything
-    non-dominated among all the fronts; the win rate of a run is its mean against each other run.
-
-    Args:
-        runs: two or more, with the same objectives.
-
-    Raises:
-        BadInputError: fewer than two, the objectives differ, or a held-out item set does.
-    """
-    if len(runs) < 2:
-        raise BadInputError("give at least two runs to compare")
-    for run in runs[1:]:
-        for key, what in (("objectives", "objectives"), ("item_sets", "held-out items")):
-            if _comparable(runs[0], key) != _comparable(run, key):
-                raise BadInputError(
-                    f"{runs[0].folder.uri} and {run.folder.uri} have different {what}: nothing to compare"
-                )
-    units = runs[0].normalisation
-    fronts = [units.apply(run.normalisation.undo(run.measured_gains())) for run in runs]
-    everything = np.vstack(fronts)
-    target = everything[nondominated(everything)]
-    return {
-        "runs": [
-            {
-                "run_id": run.result["run_id"],
-                "run_uri": run.result["run_uri"],
-                "method": run.result["method"],
-                "hypervolume": {key: run.result["hypervolume"][key] for key in ("value", "low", "high")},
-                "gd": generational_distance(front, target),
-                "igd": inverted_generational_distance(front, target),
-                "win_rate": float(np.mean([win_rate(front, other) for other in fronts if other is not front])),
-                "evaluations": run.result["evaluations"],
-                "items_forwarded": run.result["items_forwarded"],
-                "front_points": len(front),
-            }
-            for run, front in zip(runs, fronts, strict=True)
-        ],
-        "explanation": "Hypervolume: larger is better, 1 is every objective as good as its best unmerged model. GD and "
-        "IGD: mean distance to and from the joint front of these runs, smaller is better. Win rate: share of (point, "
-        "point, objective) comparisons won against the other runs.",
-    }
-
-
-def _comparable(run: FinishedRun, key: str) -> Any:
-    if key == "objectives":
-        return run.result["objectives"]
-    return {name: sets["held_out"]["identity"] for name, sets in run.result["provenance"]["item_sets"].items()}

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mapmerge.address import evaluation_address
 from mapmerge.config import StudyConfig
-from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_inputs, evaluation_key
+from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.runs import RunFolder
 from mapmerge.records import Array, Evaluation, Split
 from mapmerge.response import objective_from_json
@@ -49,7 +50,7 @@ class Run:
     def recall(self, candidates: list[Array], split: Split) -> dict[Place, Evaluation]:
         """Return what is known of candidates: from the ledger, or as a failure from this run's own records."""
         keys = {
-            (row.tobytes(), objective.name): evaluation_key(self._inputs(row, objective.name, split))
+            (row.tobytes(), objective.name): evaluation_key(self._address(row, objective.name, split))
             for row in candidates
             for objective in self.objectives
         }
@@ -78,7 +79,7 @@ class Run:
         row, split = finished.work.coefficients, finished.work.split
         kept = []
         for measured in finished.measured:
-            inputs = self._inputs(row, measured.objective, split)
+            inputs = self._address(row, measured.objective, split)
             key = evaluation_key(inputs)
             if measured.outcomes is None:
                 error = measured.error or "no outcomes and no reason"
@@ -92,17 +93,5 @@ class Run:
                 kept.append(Evaluation(key, row, measured.objective, split, stored.outcomes, measured.seconds))
         return kept
 
-    def _inputs(self, coefficients: Array, objective: str, split: Split) -> dict[str, Any]:
-        frozen = self.frozen["inputs"]
-        evaluator = frozen["evaluators"][objective][split]
-        return evaluation_inputs(
-            architecture=self.config.architecture.model_dump(mode="json"),
-            base=frozen["base"],
-            experts=[frozen["experts"][expert.name] for expert in self.config.experts],
-            coefficients=coefficients,
-            method="task_arithmetic",
-            dtype="float32",
-            evaluator=evaluator["name"],
-            version=evaluator["version"],
-            identity=evaluator["identity"],
-        )
+    def _address(self, coefficients: Array, objective: str, split: Split) -> dict[str, Any]:
+        return evaluation_address(self.frozen, coefficients, objective, split)

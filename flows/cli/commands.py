@@ -172,7 +172,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     from flows.cli.show import print_comparison
-    from mapmerge.finished import FinishedRun, compare
+    from mapmerge.comparison import compare
+    from mapmerge.finished import FinishedRun
 
     compared = compare([FinishedRun.open(run_uri(name)) for name in options.runs])
     _print_json(compared) if options.json else print_comparison(compared)

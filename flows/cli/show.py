@@ -1,18 +1,25 @@
 """How results look on a terminal."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+_PIPE_WIDTH = 160
 _MOST_ROWS = 12
 """Points of a front that are listed; `front --csv` and the report have all of them."""
 
 
+def _console() -> Console:
+    """Fit a terminal; a pipe or a file has no width, there nothing is folded that a terminal would show whole."""
+    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
+
+
 def print_result(result: Mapping[str, Any]) -> None:
     """Print the front, the baselines and the verdict."""
-    console = Console()
+    console = _console()
     objectives = [objective["name"] for objective in result["objectives"]]
     experts = list(result["experts"])
     console.print(_front_table(result, experts, objectives))
@@ -79,7 +86,7 @@ def _baseline_table(result: Mapping[str, Any], objectives: list[str]) -> Table:
 
 def print_pick(picked: Mapping[str, Any]) -> None:
     """Print coefficients and what they are expected to score."""
-    console = Console()
+    console = _console()
     table = Table(box=None)
     for name in ("objective", "expected", "interval"):
         table.add_column(name, justify="left" if name == "objective" else "right")
@@ -95,7 +102,7 @@ def print_pick(picked: Mapping[str, Any]) -> None:
 
 def print_plan(planned: Mapping[str, Any]) -> None:
     """Print what a run would do and cost."""
-    console = Console()
+    console = _console()
     console.print(f"{planned['study']}: {len(planned['experts'])} experts, {len(planned['objectives'])} objectives")
     table = Table(box=None)
     for name in ("round", "candidates", "evaluations", "item-forwards"):
@@ -118,21 +125,13 @@ def print_plan(planned: Mapping[str, Any]) -> None:
 
 def print_comparison(compared: Mapping[str, Any]) -> None:
     """Print runs side by side."""
-    console = Console()
+    console = _console()
     table = Table(box=None)
-    for name in ("run", "hypervolume", "interval", "GD", "IGD", "win rate", "evaluations", "item-forwards"):
+    indicators = {"hypervolume": "hypervolume", "gd": "GD", "igd": "IGD", "win_rate": "win rate"}
+    for name in ("run", *indicators.values(), "evaluations", "item-forwards"):
         table.add_column(name, justify="left" if name == "run" else "right")
     for entry in compared["runs"]:
-        volume = entry["hypervolume"]
-        table.add_row(
-            entry["run_id"],
-            f"{volume['value']:.3f}",
-            f"{volume['low']:.3f} … {volume['high']:.3f}",
-            f"{entry['gd']:.4f}",
-            f"{entry['igd']:.4f}",
-            f"{entry['win_rate']:.1%}",
-            str(entry["evaluations"]),
-            f"{entry['items_forwarded']:,}",
-        )
+        cells = [f"{entry[key]['value']:.3f} ±{(entry[key]['high'] - entry[key]['low']) / 2:.3f}" for key in indicators]
+        table.add_row(entry["run_id"], *cells, str(entry["evaluations"]), f"{entry['items_forwarded']:,}")
     console.print(table)
     console.print(compared["explanation"], style="dim")

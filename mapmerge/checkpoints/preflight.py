@@ -92,8 +92,7 @@ def preflight(
     norms = np.sqrt(np.diag(survey.gram))
     return PreflightReport(
         experts={
-            name: ExpertReport(survey.relative_norm(index), int(survey.changed[index]))
-            for index, name in enumerate(experts)
+            name: ExpertReport(survey.relative_norm(index), survey.changed[index]) for index, name in enumerate(experts)
         },
         cosines=survey.gram / np.outer(norms, norms),
         parameters=sum(base.entries[name].size for name in base.floating),
@@ -110,7 +109,7 @@ class _Survey:
         self.experts = experts
         self.base_square = 0.0
         self.gram: Array = np.zeros((k, k))
-        self.changed = np.zeros(k, dtype=np.int64)
+        self.changed = [0] * k
         self.twins = set(itertools.combinations(range(k), 2))
         self.bad: Counter[tuple[str, str]] = Counter()
 
@@ -120,7 +119,7 @@ class _Survey:
             self._count(name, base, vectors)
         self.base_square += square
         self.gram = self.gram + gram
-        self.changed = self.changed + [int(torch.count_nonzero(vector)) for vector in vectors]
+        self.changed = [n + int(torch.count_nonzero(v)) for n, v in zip(self.changed, vectors, strict=True)]
         self.twins = {(i, j) for i, j in self.twins if torch.equal(vectors[i], vectors[j])}
 
     def _count(self, name: str, base: torch.Tensor, vectors: torch.Tensor) -> None:
