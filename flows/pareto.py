@@ -61,10 +61,14 @@ def resume_front(run_uri: str, overrides: list[str] | None = None) -> str:
 
 
 def _corridor(run: Run) -> str:
-    with run.folder.lease(), open_pool(run.config.compute, run.blueprint) as pool:
-        while (question := run.study.ask()) is not None:
-            measure_round.with_options(name=f"measure {question.name}")(run, pool, question)
-        measure_round.with_options(name="measure scalars")(run, pool, run.study.ask_scalars())
-        final = search(run)
-        measure_round.with_options(name="re-measure front")(run, pool, final.question)
+    with run.folder.lease() as lease:
+        if run.folder.is_complete():  # by somebody who held the lease before
+            return run.uri
+        with open_pool(run.config.compute, run.blueprint) as pool:
+            while (question := run.study.ask()) is not None:
+                measure_round.with_options(name=f"measure {question.name}")(run, pool, question)
+            measure_round.with_options(name="measure scalars")(run, pool, run.study.ask_scalars())
+            final = search(run)
+            measure_round.with_options(name="re-measure front")(run, pool, final.question)
+        lease.check()
         return publish(run, final)

@@ -32,7 +32,11 @@ class Preference:
         """
         if sum((weights is not None, at_least is not None, knee)) != 1:
             raise PreferenceError("give one preference: --prefer NAME=WEIGHT,…, --at-least NAME=SCORE,… or --knee")
-        return Preference(_numbers(weights or "", "--prefer"), _numbers(at_least or "", "--at-least"), knee)
+        return Preference(
+            {} if weights is None else _numbers(weights, "--prefer"),
+            {} if at_least is None else _numbers(at_least, "--at-least"),
+            knee,
+        )
 
     def require_known(self, objectives: list[str]) -> None:
         """Check that every name is an objective.
@@ -59,4 +63,6 @@ def _numbers(text: str, option: str) -> dict[str, float]:
         if name in numbers:
             raise PreferenceError(f"{option}: {name!r} is given twice")
         numbers[name] = number
+    if not numbers:
+        raise PreferenceError(f"{option} {text!r}: expected NAME=NUMBER")
     return numbers

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mapmerge.config import StudyConfig
 from mapmerge.designs.initial import design
@@ -125,7 +126,7 @@ class Study:
         )
 
     def tell(self, question: Question, evaluations: Sequence[Evaluation]) -> None:
-        """Take the outcomes of a question.
+        """Take the outcomes of a question; those of a question told before take the place of what was told.
 
         Raises:
             FailedRunError: more evaluations failed than `compute.max_failed_fraction` allows.
@@ -137,7 +138,8 @@ class Study:
                 f"round {question.name!r}: {len(failed)} of {len(evaluations)} evaluations failed, more than "
                 f"compute.max_failed_fraction = {allowed:g} allows; the first: {failed[0].error}"
             )
-        self.rounds.append(Round(question, tuple(evaluations), self._table(question, evaluations)))
+        told = Round(question, tuple(evaluations), self._table(question, evaluations))
+        self.rounds = [*(done for done in self.rounds if done.question.name != question.name), told]
 
     def _table(self, question: Question, evaluations: Sequence[Evaluation]) -> Array:
         told = {
@@ -155,10 +157,16 @@ class Study:
     # What the answers say
 
     def searched(self) -> tuple[Array, Array]:
-        """Return candidates [n, k] and scores [n, m] of all search rounds, without those that failed anywhere."""
+        """Return candidates [n, k] and scores [n, m] of all search rounds, without those that failed anywhere.
+
+        Raises:
+            FailedRunError: that leaves none.
+        """
         coefficients = np.vstack([done.question.coefficients for done in self.search_rounds])
         scores = np.vstack([done.scores for done in self.search_rounds])
         whole = ~np.isnan(scores).any(axis=1)
+        if not whole.any():
+            raise FailedRunError(f"none of {len(scores)} candidates could be measured on every objective")
         return coefficients[whole], scores[whole]
 
     def fit(self) -> ResponseSurfaces:
@@ -215,7 +223,7 @@ class Study:
         normalisation = self.normalisation()
         rng = generator(self.config.seed, "search")
         found = search_front(surfaces.landscape(), normalisation, rng=rng, kind=self.config.search.kind)
-        return found.coefficients[choose(found.gains, self.config.budget.front, normalisation)]
+        return found.coefficients[self._best_of(found.gains, normalisation)]
 
     # Baselines
 
@@ -233,5 +241,9 @@ class Study:
         in the same region and with the same anchors. It keeps those that are not dominated on search items.
         """
         coefficients, scores = self.searched()
-        gains = scores * self.signs
-        return coefficients[choose(gains, self.config.budget.front, self.normalisation())]
+        return coefficients[self._best_of(scores * self.signs, self.normalisation())]
+
+    def _best_of(self, gains: Array, normalisation: Normalisation) -> NDArray[np.intp]:
+        """Choose at most budget.front points; where none is above the reference, of those that are not dominated."""
+        chosen = choose(gains, self.config.budget.front, normalisation)
+        return chosen if len(chosen) else np.flatnonzero(nondominated(gains))[: self.config.budget.front]

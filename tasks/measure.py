@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mapmerge.errors import MapmergeError
-from mapmerge.records import Evaluation, Question
+from mapmerge.records import Array, Evaluation, Question
 from tasks.artifacts import RoundProgress
 from tasks.pool import Pool, Work
 from tasks.progress import Progress, report
@@ -39,7 +39,8 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
     Raises:
         FailedRunError: more evaluations failed than the study allows.
     """
-    evaluations = _measure(run, pool, question)
+    candidates = list({row.tobytes(): row for row in question.coefficients}.values())
+    evaluations = _measure(run, pool, question, candidates)
     run.study.tell(question, evaluations)
     failed = sum(evaluation.error is not None for evaluation in evaluations)
     reused = sum(evaluation.reused for evaluation in evaluations)
@@ -50,8 +51,8 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
     report(
         Progress(
             question.name,
-            len(question.coefficients),
-            len(question.coefficients),
+            len(candidates),
+            len(candidates),
             failed,
             hypervolume=run.study.hypervolume(),
         )
@@ -59,8 +60,7 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
     return summary
 
 
-def _measure(run: Run, pool: Pool, question: Question) -> list[Evaluation]:
-    candidates = list({row.tobytes(): row for row in question.coefficients}.values())
+def _measure(run: Run, pool: Pool, question: Question, candidates: list[Array]) -> list[Evaluation]:
     names = [objective.name for objective in run.objectives]
     known = run.recall(candidates, question.split)
     work = []

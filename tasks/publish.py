@@ -79,11 +79,11 @@ def _notes(run: Run, evaluations: list[Evaluation]) -> list[str]:
     notes = []
     if all(evaluation.reused for evaluation in evaluations):
         notes.append("nothing was measured: the ledger already had every evaluation of this study")
-    for name, gate in zip(run.frozen["inputs"]["evaluators"], run.study.gate(run.study.fit()), strict=True):
+    for objective, gate in zip(run.objectives, run.study.gate(run.study.fit()), strict=True):
         if not gate.passed:
             spent = sum(len(done.question.coefficients) for done in run.study.search_rounds)
             notes.append(
-                f"the surrogate of {name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
+                f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
                 f"{run.config.evaluations} evaluations is spent: raise budget.evaluations, for example to {2 * spent}"
             )
     return notes

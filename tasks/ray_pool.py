@@ -21,6 +21,8 @@ from tasks.pool import Finished, Work
 from tasks.resident import Blueprint, Measured, Resident, one_line
 
 MAX_ACTORS = 64
+START_S = 300
+"""The least time an actor is given to set itself up, which has nothing to do with how long a candidate takes."""
 
 
 @dataclass(eq=False)
@@ -50,8 +52,8 @@ class RayPool:
         self._blueprint = blueprint
         self._owns_ray = start_ray(compute.address)
         try:
-            self.actors = compute.actors or _affordable(compute)
-            self._per_seat = max(1, (compute.max_in_flight or 2 * self.actors) // self.actors)
+            self.actors = _affordable(compute)
+            self._most_in_flight = compute.max_in_flight or 2 * self.actors
             self._seats = [_Seat(self._new_actor()) for _ in range(self.actors)]
             for seat in self._seats:
                 self._prove(seat)
@@ -62,13 +64,11 @@ class RayPool:
     def run(self, work: Sequence[Work]) -> Iterator[Finished]:
         """Yield every piece of work exactly once, in the order in which the pieces finish."""
         waiting = deque(_Job(piece) for piece in work)
-        try:
-            while waiting or any(seat.queue for seat in self._seats):
-                self._hand_out(waiting)
-                yield from self._collect(waiting)
-        finally:  # whoever stops listening early must not find old answers at the next call
-            for seat in self._seats:
-                seat.queue.clear()
+        for seat in self._seats:  # whoever stopped listening early must not find old answers now
+            seat.queue.clear()
+        while waiting or self._in_flight():
+            self._hand_out(waiting)
+            yield from self._collect(waiting)
 
     def close(self) -> None:
         """Kill the actors, and stop Ray if this pool started it."""
@@ -92,21 +92,20 @@ class RayPool:
 
     def _prove(self, seat: _Seat) -> None:
         """Wait until an actor has set itself up; its own error is what the user must see."""
+        patience = max(START_S, self._compute.timeout_s)
         try:
-            ray.get(seat.actor.__ray_ready__.remote(), timeout=self._compute.timeout_s)
+            ray.get(seat.actor.__ray_ready__.remote(), timeout=patience)
         except RayActorError as error:
             raise FailedRunError(f"an actor could not start: {_last_line(error)}") from None
         except ray.exceptions.GetTimeoutError:
             raise FailedRunError(
                 f"no actor with num_cpus={self._compute.num_cpus}, num_gpus={self._compute.num_gpus} was ready within "
-                f"{self._compute.timeout_s:g} s; the cluster has {_resources(_total())}"
+                f"{patience:g} s; the cluster has {_resources(_total())}"
             ) from None
 
     def _hand_out(self, waiting: deque[_Job]) -> None:
-        while waiting:
+        while waiting and self._in_flight() < self._most_in_flight:
             seat = min(self._seats, key=lambda seat: len(seat.queue))
-            if len(seat.queue) >= self._per_seat:
-                return
             job = waiting.popleft()
             work = job.work
             reference = seat.actor.measure.remote(work.coefficients, work.split, work.objectives)
@@ -132,9 +131,16 @@ class RayPool:
             seat.started = time.monotonic()
             yield Finished(job.work, measured, self._in_flight(), job.attempts + 1)
         for seat in self._seats:
-            if seat.queue and time.monotonic() - seat.started > self._compute.timeout_s:
+            if self._is_overdue(seat):
                 ray.kill(seat.actor)
                 yield from self._replace(seat, waiting, f"no answer within timeout_s = {self._compute.timeout_s:g} s")
+
+    def _is_overdue(self, seat: _Seat) -> bool:
+        """Say whether a candidate takes too long; an answer that only waits to be collected is never late."""
+        if not seat.queue or time.monotonic() - seat.started <= self._compute.timeout_s:
+            return False
+        answered, _ = ray.wait([seat.queue[0][0]], timeout=0)
+        return not answered
 
     def _replace(self, seat: _Seat, waiting: deque[_Job], reason: str) -> Iterator[Finished]:
         """Seat a fresh actor; the candidate it was measuring pays an attempt, those behind it go back for free."""
@@ -177,18 +183,20 @@ def start_ray(address: str) -> bool:
 
 
 def _affordable(compute: Compute) -> int:
-    """Return how many actors the cluster has room for."""
+    """Return how many actors there are to be: those asked for, or as many as the cluster has room for."""
     total = _total()
+    wanted = compute.actors or 1
     room = [
         total.get(name, 0.0) / need for name, need in (("CPU", compute.num_cpus), ("GPU", compute.num_gpus)) if need
     ]
-    count = int(min(room, default=1.0))
-    if count < 1:
+    count = int(min(room, default=wanted))
+    # More machines may join a cluster, and actors that were asked for by number wait for them; this one never grows.
+    if count < wanted and (compute.actors is None or compute.address == "local"):
         raise FailedRunError(
-            f"an actor asks for num_cpus={compute.num_cpus:g}, num_gpus={compute.num_gpus:g}, "
-            f"but the cluster has {_resources(total)}"
+            f"{wanted} actor{'s' if wanted > 1 else ''} with num_cpus={compute.num_cpus:g}, "
+            f"num_gpus={compute.num_gpus:g} cannot be had, the cluster has {_resources(total)}"
         )
-    return min(count, MAX_ACTORS)
+    return compute.actors or min(count, MAX_ACTORS)
 
 
 def _total() -> dict[str, float]:

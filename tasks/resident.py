@@ -100,19 +100,29 @@ class Resident:
             torch.set_num_threads(threads)
 
     def _measure_one(self, model: torch.nn.Module, objective: str, split: Split) -> Measured:
-        evaluator = self.evaluator(objective, split)
         start = time.perf_counter()
         try:
+            evaluator = self.evaluator(objective, split)
+            start = time.perf_counter()
             outcomes = evaluator.measure(model)
         except Exception as error:  # whatever a plug-in raises becomes a record, never the end of the run
             return Measured(objective, None, time.perf_counter() - start, one_line(error))
         seconds = time.perf_counter() - start
-        if outcomes.shape != (len(evaluator),) or not np.isfinite(outcomes).all():
-            problem = (
-                f"outcomes of shape {outcomes.shape}, {np.size(outcomes) - np.isfinite(outcomes).sum()} not finite"
-            )
-            return Measured(objective, None, seconds, f"expected {len(evaluator)} finite outcomes, got {problem}")
+        misfit = _misfit(outcomes, len(evaluator))
+        if misfit is not None:
+            expected = f"expected a float32 array of {len(evaluator)} finite outcomes"
+            return Measured(objective, None, seconds, f"{expected}, the evaluator gave {misfit}")
         return Measured(objective, outcomes, seconds, device=self.device)
+
+
+def _misfit(outcomes: object, items: int) -> str | None:
+    """Say what is wrong with what a plug-in gave for its items, or None."""
+    if not isinstance(outcomes, np.ndarray):
+        return f"a {type(outcomes).__name__}"
+    if outcomes.dtype != np.float32 or outcomes.shape != (items,):
+        return f"{outcomes.dtype} of shape {outcomes.shape}"
+    bad = int((~np.isfinite(outcomes)).sum())
+    return f"{bad} that are not finite" if bad else None
 
 
 def one_line(error: BaseException) -> str:

@@ -130,7 +130,7 @@ def probe_plugin() -> None:
 
 @pytest.fixture
 def probe_family(tmp_path: Path, probe_plugin: None) -> Callable[..., Path]:
-    """Make a study whose models are arithmetic: `probe_family(objectives={name: options}, **sections)` gives its file."""
+    """Make a study whose models are arithmetic: `probe_family(objectives={name: options}, **sections)`."""
 
     def make(
         *, objectives: Mapping[str, Mapping[str, Any]], k: int = 2, items: int = 64, **sections: Mapping[str, Any]

@@ -97,7 +97,7 @@ def _resume(options: argparse.Namespace) -> int:
 
 
 def _ray_override(options: argparse.Namespace) -> list[str]:
-    return [f"compute.address={options.ray}"] if options.ray else []
+    return ["compute.executor=ray", f"compute.address={options.ray}"] if options.ray else []
 
 
 def _quiet_orchestrators() -> None:

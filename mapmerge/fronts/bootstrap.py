@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from mapmerge.errors import BadInputError
 from mapmerge.records import Array, Interval
@@ -107,3 +108,37 @@ def quantiles(draws: Array, *, level: float) -> tuple[Array, Array]:
         raise BadInputError(f"expected an interval level between 0 and 1, such as 0.9, got {level}")
     low, high = np.quantile(draws, [0.5 - level / 2.0, 0.5 + level / 2.0], axis=0)
     return low, high
+
+
+def score_intervals(outcomes: NDArray[np.floating], drawn: Array, *, level: float) -> tuple[Array, Array]:
+    """Return an interval for the score of each point on one objective.
+
+    Where every outcome is right or wrong it is Wilson's, which keeps its width at perfect scores: no error on 200 items
+    does not prove that there never is one. Otherwise it is the central quantiles of the redraws.
+
+    Args:
+        outcomes: shape [n, i]; 0 and 1, or 0 and -1 for a share that is to be minimised, count as right or wrong.
+        drawn: redrawn scores of the same points, shape [b, n].
+        level: coverage, above 0 and below 1.
+
+    Returns:
+        Low and high, shape [n] each.
+
+    Source: Wilson, Journal of the American Statistical Association 22, 1927.
+
+    >>> low, high = score_intervals(np.ones((1, 200)), np.ones((9, 1)), level=0.9)
+    >>> round(float(low[0]), 3), round(float(high[0]), 3)
+    (0.987, 1.0)
+    """
+    low, high = quantiles(drawn, level=level)
+    sign = -1.0 if (outcomes < 0).any() else 1.0
+    if not np.isin(outcomes, (0.0, sign)).all():
+        return low, high
+    items = outcomes.shape[1]
+    share = sign * outcomes.mean(axis=1, dtype=np.float64)
+    z = float(ndtri(0.5 + level / 2.0))
+    middle = (share + z**2 / (2 * items)) / (1 + z**2 / items)
+    half = z * np.sqrt(share * (1 - share) / items + z**2 / (4 * items**2)) / (1 + z**2 / items)
+    # At shares of 0 and 1 the end is the share itself, but for rounding.
+    ends = sign * np.clip(np.stack([np.minimum(middle - half, share), np.maximum(middle + half, share)]), 0.0, 1.0)
+    return ends.min(axis=0), ends.max(axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapmerge.errors import BadInputError
-from mapmerge.fronts.bootstrap import bootstrap_interval, bootstrap_scores, quantiles
+from mapmerge.fronts.bootstrap import bootstrap_interval, bootstrap_scores, score_intervals
 from mapmerge.fronts.dominance import probability_nondominated
 from mapmerge.fronts.indicators import Normalisation, hypervolume
 from mapmerge.records import Array, Interval
@@ -115,7 +115,8 @@ def compare(
     stacked = _stack(groups, len(normalisation.reference))
     scores = np.stack([table.mean(axis=1, dtype=np.float64) for table in stacked], axis=1)
     drawn = bootstrap_scores(stacked, draws=draws, rng=rng)
-    low, high = quantiles(drawn, level=level)
+    ends = [score_intervals(table, drawn[:, :, j], level=level) for j, table in enumerate(stacked)]
+    low, high = (np.stack(side, axis=1) for side in zip(*ends, strict=True))
     measured: dict[str | None, MeasuredSet] = {}
     volumes: dict[str | None, Array] = {}
     start = 0

@@ -111,7 +111,16 @@ def test_scores_and_their_intervals_are_those_of_the_items() -> None:
     assert (report.front.low <= report.front.scores).all()
     assert (report.front.high >= report.front.scores).all()
     assert report.front.high.max() <= 1.0
+    assert report.front.low[1, 0] < 1.0  # 500 right answers do not prove that there never is a wrong one
     assert report.probability_nondominated.shape == (2,)
+
+
+def test_an_error_rate_has_the_mirrored_interval_of_the_accuracy() -> None:
+    outcomes = hits([[0.9, 0.7], [1.0, 0.6]], 500, 3)
+    right = compare(outcomes, {}, UNIT, rng=rng(), draws=50).front
+    wrong = compare([table - 1.0 for table in outcomes], {}, UNIT, rng=rng(), draws=50).front
+    assert np.allclose(wrong.low + 1.0, right.low)
+    assert np.allclose(wrong.high + 1.0, right.high)
 
 
 def test_pairing_makes_small_differences_visible() -> None:

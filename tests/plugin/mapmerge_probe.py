@@ -1,7 +1,7 @@
 """A plug-in as somebody else would write one: an evaluator whose outcomes and troubles a test chooses.
 
-It measures `torch.nn.Linear(k, 1, bias=False)`. Where the base is all ones and expert i adds one to weight i, the merged
-weights less one are the coefficients: outcomes are then a known function of the candidate, at no cost.
+It measures `torch.nn.Linear(k, 1, bias=False)`. Where the base is all ones and expert i adds one to weight i, the
+merged weights less one are the coefficients: outcomes are then a known function of the candidate, at no cost.
 """
 
 import json
@@ -53,7 +53,8 @@ class Probe:
     @classmethod
     def open(cls, items: Path, options: Mapping[str, Any], *, root: Path, device: str) -> Self:
         """Read the item set: a JSON file with a `name` and how many `items` there are."""
-        return cls(json.loads((root / items).read_text()), parse_options(ProbeOptions, options, evaluator="probe"), root)
+        parsed = parse_options(ProbeOptions, options, evaluator=cls.name)
+        return cls(json.loads((root / items).read_text()), parsed, root)
 
     @property
     def metric(self) -> Metric:
