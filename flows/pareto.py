@@ -40,7 +40,7 @@ def find_front(
         BadInputError: the study or what it names cannot be used; nothing was measured.
         FailedRunError: too many evaluations failed, or the resources are not there.
     """
-    return _corridor(prepare(study, output, run_id or new_run_id(study), overrides or []))
+    return _corridor(prepare(study, output, run_id or new_run_id(study), overrides or []), "started")
 
 
 @flow(name="resume-front", flow_run_name=_run_name)
@@ -57,13 +57,14 @@ def resume_front(run_uri: str, overrides: list[str] | None = None) -> str:
     Raises:
         RunError: there is no such run, somebody else drives it, or its inputs have changed.
     """
-    return _corridor(reopen(run_uri, overrides or []))
+    return _corridor(reopen(run_uri, overrides or []), "resumed")
 
 
-def _corridor(run: Run) -> str:
+def _corridor(run: Run, event: str) -> str:
     with run.folder.lease() as lease:
         if run.folder.is_complete():  # by somebody who held the lease before
             return run.uri
+        run.folder.append_event(event, {})
         with open_pool(run.config.compute, run.blueprint) as pool:
             while (question := run.study.ask()) is not None:
                 measure_round.with_options(name=f"measure {question.name}")(run, pool, question)

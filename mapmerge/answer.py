@@ -21,6 +21,9 @@ SCHEMA = "mapmerge/result/1"
 LEVEL = 0.9
 """Coverage of every interval in a result."""
 
+_CROWDED = 0.25
+"""Share of delivered points on the edge of the region from which on a reader is told."""
+
 BASELINES = ("experts", "uniform", "best_scalar", "random_search")
 """What the front is compared with; the base is measured too, as one of the units."""
 
@@ -114,6 +117,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
             dominated=len(dominated),
             untrusted=[name for name, gate in gates.items() if not gate.passed],
         ),
+        "warnings": _warnings(study, surfaces, np.vstack([front, dominated])),
         "history": history(study),
         "region": surfaces.region.to_json(),
     }
@@ -135,6 +139,25 @@ def history(study: Study) -> list[dict[str, Any]]:
             volume = hypervolume(gains, np.zeros(m)) if len(gains) else 0.0
             steps.append({"round": done.question.name, "evaluations": measured, "hypervolume": volume})
     return steps
+
+
+def _warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> list[str]:
+    """Say what should make a reader doubt the front, and what to do about it."""
+    warnings = []
+    for objective, gate in zip(study.objectives, study.gate(surfaces), strict=True):
+        if not gate.passed:
+            spent = sum(len(done.question.coefficients) for done in study.search_rounds)
+            warnings.append(
+                f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
+                f"{study.config.evaluations} evaluations is spent: raise budget.evaluations, for example to {2 * spent}"
+            )
+    edge = int(surfaces.region.on_outer_edge(delivered).sum())
+    if edge > _CROWDED * len(delivered):
+        warnings.append(
+            f"{edge} of {len(delivered)} delivered points lie on the outer edge of the sampled region: larger "
+            "coefficients may do better; widen design.mass or design.upper"
+        )
+    return warnings
 
 
 class _Measured:

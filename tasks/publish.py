@@ -32,16 +32,16 @@ def publish(run: Run, final: FinalQuestion) -> str:
     surfaces = ResponseSurfaces.from_json(run.folder.get_json("surfaces"))
     run.folder.append_event("published", {})
     events = run.folder.events()
-    began, ended = (datetime.fromisoformat(events[index]["time"]) for index in (0, -1))
     evaluations = [evaluation for done in run.study.rounds for evaluation in done.evaluations]
+    found = answer(run.study, surfaces, final)
     result = {
-        **answer(run.study, surfaces, final),
+        **found,
         "run_uri": run.uri,
         "run_id": run.folder.run_id,
         **_costs(evaluations),
-        "seconds": (ended - began).total_seconds(),
+        "seconds": seconds_at_work(events),
         "failures": [_failure(run, failure) for failure in run.folder.failures()],
-        "warnings": [*run.frozen["warnings"], *run.ledger.warnings, *_notes(run, evaluations)],
+        "warnings": [*run.frozen["warnings"], *run.ledger.warnings, *found["warnings"], *_notes(evaluations)],
         "provenance": {**_provenance(run), "started": events[0]["time"], "finished": events[-1]["time"]},
     }
     run.folder.put_json("result", result)
@@ -74,19 +74,26 @@ def _failure(run: Run, failure: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _notes(run: Run, evaluations: list[Evaluation]) -> list[str]:
-    """Say in words what a reader should know of this run."""
-    notes = []
+def _notes(evaluations: list[Evaluation]) -> list[str]:
     if all(evaluation.reused for evaluation in evaluations):
-        notes.append("nothing was measured: the ledger already had every evaluation of this study")
-    for objective, gate in zip(run.objectives, run.study.gate(run.study.fit()), strict=True):
-        if not gate.passed:
-            spent = sum(len(done.question.coefficients) for done in run.study.search_rounds)
-            notes.append(
-                f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
-                f"{run.config.evaluations} evaluations is spent: raise budget.evaluations, for example to {2 * spent}"
-            )
-    return notes
+        return ["nothing was measured: the ledger already had every evaluation of this study"]
+    return []
+
+
+def seconds_at_work(events: list[dict[str, Any]]) -> float:
+    """Add up the time from each start or resumption of a run to the last event before the next one.
+
+    >>> times = [("started", "10:00:00"), ("round", "10:00:20"), ("resumed", "11:00:00"), ("published", "11:00:05")]
+    >>> seconds_at_work([{"kind": kind, "time": f"2026-01-01T{time}+00:00"} for kind, time in times])
+    25.0
+    """
+    total, previous = 0.0, None
+    for event in events:
+        now = datetime.fromisoformat(event["time"])
+        if previous is not None and event["kind"] != "resumed":
+            total += (now - previous).total_seconds()
+        previous = now
+    return total
 
 
 def _provenance(run: Run) -> dict[str, Any]:

@@ -80,6 +80,16 @@ class Region:
             inside &= (sums >= self.mass[0] - tolerance) & (sums <= self.mass[1] + tolerance)
         return inside
 
+    def on_outer_edge(self, coefficients: Array, tolerance: float = 1e-6) -> NDArray[np.bool_]:
+        """Return which candidates [n, k] a larger region would let go further; shape [n].
+
+        >>> Region(np.zeros(2), np.ones(2), (0.0, 1.5)).on_outer_edge(np.array([[0.7, 0.8], [0.7, 0.7], [1.0, 0.0]]))
+        array([ True, False,  True])
+        """
+        self._check(coefficients)
+        edge: NDArray[np.bool_] = np.any(coefficients >= self.upper - tolerance, axis=1)
+        return edge if self.mass is None else edge | (coefficients.sum(axis=1) >= self.mass[1] - tolerance)
+
     def project(self, coefficients: Array) -> Array:
         """Return the nearest points of the region, in Euclidean distance.
 

@@ -1,0 +1,136 @@
+"""The answer of a study: one JSON object that says what was found and how sure that is."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mapmerge.answer import BASELINES, answer, history
+from mapmerge.errors import FailedRunError
+from mapmerge.fronts.dominance import nondominated
+
+
+@pytest.fixture(scope="module")
+def finished(make_world):
+    world = make_world()
+    study = world.study(budget={"front": 8}, design={"points": 8})
+    surfaces, final = world.finish(study)
+    return study, answer(study, surfaces, final)
+
+
+def test_it_is_plain_json_without_nan(finished):
+    _, result = finished
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert result["schema"] == "mapmerge/result/1"
+    assert [objective["direction"] for objective in result["objectives"]] == ["maximize", "minimize"]
+
+
+def test_points_have_ids_in_the_order_of_the_first_objective_and_are_not_dominated(finished):
+    study, result = finished
+    front, rest = result["front"], result["dominated"]
+    assert [point["id"] for point in front + rest] == [f"p{i:02d}" for i in range(1, len(front + rest) + 1)]
+    scores = np.array([[point["measured"][name] for name in "zy"] for point in front]) * study.signs
+    assert (np.diff(scores[:, 0]) <= 0).all()
+    assert nondominated(scores).all()
+    everything = np.array([[point["measured"][name] for name in "zy"] for point in front + rest]) * study.signs
+    assert not nondominated(everything)[len(front) :].any()
+
+
+def test_intervals_hold_what_they_are_about_in_both_directions(finished):
+    _, result = finished
+    baselines = result["baselines"]
+    points = [*result["front"], *result["dominated"], baselines["base"], baselines["uniform"]]
+    for point in points:
+        for name in "zy":
+            assert point["low"][name] <= point["measured"][name] <= point["high"][name]
+    for point in result["front"]:
+        for name in "zy":
+            assert point["predicted_low"][name] <= point["predicted"][name] <= point["predicted_high"][name]
+        assert 0 <= point["probability_nondominated"] <= 1
+    assert result["hypervolume"]["low"] <= result["hypervolume"]["value"] <= result["hypervolume"]["high"]
+
+
+def test_reference_and_ideal_are_scores_of_unmerged_models(finished):
+    _, result = finished
+    baselines = result["baselines"]
+    unmerged = [baselines["base"], *baselines["experts"].values()]
+    assert set(baselines["experts"]) == {"e0", "e1"}
+    for name, worst, best in (("z", min, max), ("y", max, min)):
+        scores = [point["measured"][name] for point in unmerged]
+        assert result["hypervolume"]["reference_point"][name] == pytest.approx(worst(scores))
+        assert result["hypervolume"]["ideal_point"][name] == pytest.approx(best(scores))
+
+
+def test_every_baseline_is_compared_and_spoken_of(finished):
+    _, result = finished
+    assert [comparison["baseline"] for comparison in result["comparisons"]] == list(BASELINES)
+    assert result["baselines"]["best_scalar"]["scalar"] in (0.25, 0.5)
+    for words in ("unmerged models", "uniform merge", "single scaling factor", "random search at equal cost"):
+        assert words in result["verdict"]
+
+
+def test_history_counts_evaluations_and_never_falls(finished):
+    study, result = finished
+    steps = history(study)
+    assert result["history"] == steps
+    assert [step["evaluations"] for step in steps] == list(range(2, 2 * 8 + 1, 2))
+    assert (np.diff([step["hypervolume"] for step in steps]) >= 0).all()
+    assert steps[-1]["hypervolume"] == pytest.approx(study.hypervolume())
+
+
+def test_the_same_study_gives_the_same_answer_to_the_last_bit(finished, make_world):
+    _, result = finished
+    world = make_world()
+    study = world.study(budget={"front": 8}, design={"points": 8})
+    surfaces, final = world.finish(study)
+    assert json.dumps(answer(study, surfaces, final)) == json.dumps(result)
+
+
+def test_a_surrogate_that_failed_its_gate_is_named(make_world):
+    world = make_world(rough=frozenset({"z"}))
+    study = world.study()
+    surfaces, final = world.finish(study)
+    result = answer(study, surfaces, final)
+    assert result["surrogates"]["z"]["passed"] is False
+    assert result["surrogates"]["y"]["passed"] is True
+    assert "surrogate of z failed its checks" in result["verdict"]
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_one_objective_gives_one_point(make_world, metrics, k):
+    world = make_world(k=k, metrics=(metrics["accuracy"],))
+    study = world.study()
+    surfaces, final = world.finish(study)
+    result = answer(study, surfaces, final)
+    assert len(result["front"]) == 1
+    assert json.dumps(result, allow_nan=False)
+
+
+def test_a_family_without_any_gain_is_told_so(make_world):
+    world = make_world()
+    anchors = {(0.0, 0.0): (0.5, 1.0), (1.0, 0.0): (0.9, 1.0), (0.0, 1.0): (0.5, 0.4)}
+    world.score = lambda row, index: anchors.get(tuple(row), (0.2, 3.0))[index]
+    study = world.study()
+    surfaces, final = world.finish(study)
+    result = answer(study, surfaces, final)
+    assert "The front is better than" not in result["verdict"]
+
+
+def test_a_model_that_failed_on_held_out_items_is_left_out_where_others_remain(make_world):
+    world = make_world(fails=lambda row, name, split: split == "held_out" and row.tolist() == [0.0, 1.0])
+    study = world.study()
+    surfaces, final = world.finish(study)
+    assert set(answer(study, surfaces, final)["baselines"]["experts"]) == {"e0"}
+
+
+@pytest.mark.parametrize(("lost", "words"), [("base", "base: none of its 1"), ("delivered", "delivered: none of its")])
+def test_nothing_left_of_a_set_is_a_failed_run(make_world, lost, words):
+    def fails(row, name, split):
+        is_base = row.tolist() == [0.0, 0.0]
+        return split == "held_out" and name == "y" and is_base == (lost == "base")
+
+    world = make_world(fails=fails)
+    study = world.study(compute={"max_failed_fraction": 0.9})
+    surfaces, final = world.finish(study)
+    with pytest.raises(FailedRunError, match=words):
+        answer(study, surfaces, final)
