@@ -1,7 +1,8 @@
 """What an actor holds and does: models and items stay in memory, a candidate costs one pass and its forward passes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,9 @@ class Resident:
         Returns:
             One result an objective, in the order asked. An evaluator that fails gives a result with its error.
         """
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             model = self.model.load(coefficients)
             return [self._measure_one(model, objective, split) for objective in objectives]
-        finally:
-            torch.set_num_threads(threads)
 
     def _measure_one(self, model: torch.nn.Module, objective: str, split: Split) -> Measured:
         start = time.perf_counter()
@@ -123,6 +120,17 @@ def _misfit(outcomes: object, items: int) -> str | None:
         return f"{outcomes.dtype} of shape {outcomes.shape}"
     bad = int((~np.isfinite(outcomes)).sum())
     return f"{bad} that are not finite" if bad else None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with a single thread inside the block, and with as many as before after it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def one_line(error: BaseException) -> str:

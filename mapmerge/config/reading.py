@@ -139,13 +139,15 @@ def _problem(entry: dict[str, Any], lines: Mapping[KeyPath, str]) -> str:
     while path and path not in lines:  # a missing key has no line of its own: its section has
         path = path[:-1]
     where = lines.get(path, "the file")
-    key = ".".join(map(str, entry["loc"])) or "study"
+    key = ".".join(map(str, entry["loc"]))
     if entry["type"] == "extra_forbidden":
         known = _known_keys(tuple(entry["loc"][:-1]))
         return f"{where}: unknown key {key!r}; {did_you_mean(str(entry['loc'][-1]), known)}"
     if entry["type"] == "missing":
         return f"{where}: {key!r} is required"
     message = str(entry["msg"]).removeprefix("Value error, ")
+    if not entry["loc"]:  # about several sections at once: it names them itself
+        return message
     came = "" if entry["type"] == "value_error" else f", got {_short(entry['input'])}"
     return f"{where}: {key}: {message}{came}"
 
