@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.parser import DEFAULT_OUTPUT
-from mapmerge.errors import BadInputError, IntegrityError
+from mapmerge.errors import BadInputError, FailedRunError, IntegrityError
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -69,31 +69,42 @@ def _run(options: argparse.Namespace) -> int:
     overrides = [*options.overrides, *_ray_override(options)]
     read_study(Path(options.study), overrides)  # an error in the file should not wait for the orchestrator to start
     _quiet_orchestrators()
-    from flows.cli.live import live_progress
     from flows.pareto import find_front
     from tasks.prepare import new_run_id
 
     run_id = options.run_id or new_run_id(options.study)
     print(f"run {run_id}", file=sys.stderr, flush=True)
-    with live_progress():
-        uri = find_front(options.study, options.output, run_id, overrides)
+    uri = _drive(lambda: find_front(options.study, options.output, run_id, overrides))
     return _show_result(uri, as_json=options.json)
 
 
 def _resume(options: argparse.Namespace) -> int:
     from mapmerge.ledger.runs import find_run
 
-    uri = run_uri(options.run)
-    if find_run(uri).is_complete():
-        print(f"{uri}: is complete, there is nothing left to do", file=sys.stderr)
-        return _show_result(uri, as_json=options.json)
+    named = run_uri(options.run)
+    if find_run(named).is_complete():
+        print(f"{named}: is complete, there is nothing left to do", file=sys.stderr)
+        return _show_result(named, as_json=options.json)
     _quiet_orchestrators()
-    from flows.cli.live import live_progress
     from flows.pareto import resume_front
 
-    with live_progress():
-        uri = resume_front(uri, _ray_override(options))
+    uri = _drive(lambda: resume_front(named, _ray_override(options)))
     return _show_result(uri, as_json=options.json)
+
+
+def _drive(flow: Callable[[], str]) -> str:
+    """Run a flow with its progress shown; return the URI of the run."""
+    from flows.cli.live import live_progress
+
+    try:
+        with live_progress():
+            return flow()
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        raise FailedRunError(
+            f"{error}: is the Prefect server running? Without PREFECT_API_URL a run needs no server"
+        ) from None
 
 
 def _ray_override(options: argparse.Namespace) -> list[str]:
