@@ -1,12 +1,17 @@
-"""What several floors test with: a real family of models, a family made of arithmetic, one Prefect and one Ray."""
+"""What several floors test with: two families of models, one Prefect, one Ray, the command line and a finished run."""
 
 import atexit
+import contextlib
+import functools
+import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +25,7 @@ os.environ.update(
     MAPMERGE_CACHE=str(_HOME / "cache"),
     PREFECT_HOME=str(_HOME / "prefect"),
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
-    PREFECT_LOGGING_LEVEL="WARNING",
+    PREFECT_LOGGING_LEVEL="CRITICAL",
     RAY_USAGE_STATS_ENABLED="0",
     OMP_NUM_THREADS="1",
 )
@@ -32,7 +37,8 @@ Study = dict[str, Any]
 
 def _write_study(folder: Path, study: Study) -> Path:
     path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
+    plain = json.loads(json.dumps(study))  # nothing is there twice, or YAML would write an alias
+    path.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -128,17 +134,25 @@ def probe_plugin() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), folder)))
 
 
-@pytest.fixture
-def probe_family(tmp_path: Path, probe_plugin: None) -> Callable[..., Path]:
-    """Make a study whose models are arithmetic: `probe_family(objectives={name: options}, **sections)`."""
+@pytest.fixture(scope="session")
+def write_probe_family(probe_plugin: None) -> Callable[..., Path]:
+    """Write a family whose models are arithmetic, and its study; returns the study file.
 
-    def make(
-        *, objectives: Mapping[str, Mapping[str, Any]], k: int = 2, items: int = 64, **sections: Mapping[str, Any]
+    `write_probe_family(folder, objectives={name: options}, **sections)`: options are those of `tests/plugin`, sections
+    are added to the study.
+    """
+
+    def write(
+        folder: Path,
+        *,
+        objectives: Mapping[str, Mapping[str, Any]],
+        k: int = 2,
+        items: int = 64,
+        **sections: Mapping[str, Any],
     ) -> Path:
         import torch
         from safetensors.torch import save_file
 
-        folder = tmp_path / "probe"
         folder.mkdir()
         weights = {"base": torch.ones(1, k)} | {
             f"e{index}": torch.ones(1, k) + torch.eye(k)[index : index + 1] for index in range(k)
@@ -147,23 +161,16 @@ def probe_family(tmp_path: Path, probe_plugin: None) -> Callable[..., Path]:
             save_file({"weight": weight}, folder / f"{name}.safetensors")
         for split in ("search", "held_out"):
             (folder / f"{split}.json").write_text(json.dumps({"name": split, "items": items}))
+        options = {"in_features": k, "out_features": 1, "bias": False}
+        splits = {"search": "search.json", "held_out": "held_out.json"}
         study = {
             "name": "probe",
             "base": "base.safetensors",
-            "architecture": {
-                "build": "torch.nn:Linear",
-                "options": {"in_features": k, "out_features": 1, "bias": False},
-            },
+            "architecture": {"build": "torch.nn:Linear", "options": options},
             "experts": [{"name": name, "checkpoint": f"{name}.safetensors"} for name in weights if name != "base"],
             "objectives": [
-                {
-                    "name": name,
-                    "evaluator": "probe",
-                    "search": "search.json",
-                    "held_out": "held_out.json",
-                    "options": dict(options),
-                }
-                for name, options in objectives.items()
+                {"name": name, "evaluator": "probe", **splits, "options": dict(asked)}
+                for name, asked in objectives.items()
             ],
             "compute": {"executor": "serial"},
             "baselines": {"scalars": [0.25, 0.75]},
@@ -173,7 +180,13 @@ def probe_family(tmp_path: Path, probe_plugin: None) -> Callable[..., Path]:
             study[section] = {**study.get(section, {}), **values}
         return _write_study(folder, study)
 
-    return make
+    return write
+
+
+@pytest.fixture
+def probe_family(write_probe_family: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Write such a family for one test: `probe_family(objectives={name: options}, **sections)`."""
+    return functools.partial(write_probe_family, tmp_path / "probe")
 
 
 @pytest.fixture(scope="session")
@@ -199,3 +212,79 @@ def local_ray(probe_plugin: None) -> Iterator[None]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=2**27)
     yield
     ray.shutdown()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command gave: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object on stdout; anything else there is an error."""
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def mapmerge() -> Callable[..., Said]:
+    """Run a command in this process: `mapmerge("front", run)`."""
+    from flows.cli import main
+
+    def call(*arguments: object) -> Said:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = main([str(argument) for argument in arguments])
+            except SystemExit as stop:  # how argparse ends
+                code = int(stop.code or 0)
+        return Said(code, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., "subprocess.Popen[str]"]:
+    """Start a command in a process of its own: `start("run", study, env=..., cwd=...)`."""
+
+    def popen(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
+        words = [str(argument) for argument in arguments]
+        return subprocess.Popen(
+            [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        )
+
+    return popen
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A complete run of the digits family, to be read by many tests and changed by none."""
+
+    output: Path
+    said: Said
+
+    @property
+    def result(self) -> Any:
+        return self.said.json
+
+    @property
+    def uri(self) -> str:
+        return str(self.result["run_uri"])
+
+    @property
+    def folder(self) -> Path:
+        return self.output / "runs" / "first"
+
+
+@pytest.fixture(scope="session")
+def digits_run(
+    mapmerge: Callable[..., Said], digits_family: Path, prefect_server: None, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    """The digits family's run with id `first`, by the serial executor."""
+    output = tmp_path_factory.mktemp("output")
+    said = mapmerge("run", digits_family / "study.yaml", "--output", output, "--run-id", "first", "--json")
+    assert said.code == 0, said.err
+    return Finished(output, said)

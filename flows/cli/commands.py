@@ -114,11 +114,14 @@ def _ray_override(options: argparse.Namespace) -> list[str]:
 def _quiet_orchestrators() -> None:
     """Leave the terminal to the progress of the run, and send nothing to anybody.
 
-    Prefect and Ray read these when they are imported; what the user has set stays.
+    Prefect and Ray read these when they are imported; what the user has set stays. Errors are told once, by `main`, and
+    not by Prefect too; whoever asks for its logs gets them.
     """
     import os
 
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    if "PREFECT_LOGGING_LEVEL" not in os.environ:
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+        os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 

@@ -62,7 +62,8 @@ class Probe:
 
     @property
     def identity(self) -> JsonObject:
-        return {"items": dict(self._items), "peak": self._options.peak}
+        told = self._options.model_dump(include={"peak", "trouble", "above"})
+        return {"items": dict(self._items), **told}
 
     @property
     def item_ids(self) -> Sequence[str]:

@@ -152,7 +152,7 @@ def test_failed_evaluations_are_left_out_of_fits_never_counted_as_a_score(make_w
 def test_units_survive_the_failure_of_an_expert(make_world):
     world = make_world(fails=lambda row, name, split: name == "z" and row.tolist() == [1.0, 0.0])
     study = world.study()
-    surfaces, final = world.finish(study)
+    _, final = world.finish(study)
     assert len(final.sets["delivered"]) > 0
     assert np.isfinite(study.normalisation().ideal).all()
 

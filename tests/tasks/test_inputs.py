@@ -1,0 +1,112 @@
+"""Everything a study names is opened and checked before anything is measured."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from mapmerge.config import read_study
+from mapmerge.errors import BadInputError, CheckpointError, ConfigError, ItemSetError
+from tasks.inputs import cache_folder, freeze, open_inputs
+
+PEAK = {"peak": [0.5, 0.5]}
+
+
+def opened(study, *overrides):
+    return open_inputs(read_study(study, overrides), study.parent)
+
+
+def test_a_good_study_opens_with_what_its_evaluators_report(digits_family):
+    inputs = opened(digits_family / "study.yaml")
+    assert [objective.name for objective in inputs.objectives] == ["upright", "reversed"]
+    assert [objective.metric.name for objective in inputs.objectives] == ["accuracy", "cross_entropy"]
+    assert list(inputs.experts) == ["upright", "reversed"]
+    assert list(inputs.evaluators) == [
+        (name, split) for name in ("upright", "reversed") for split in ("search", "held_out")
+    ]
+    assert inputs.preflight.cosines.shape == (2, 2)
+    assert inputs.warnings == ()
+
+
+def test_warnings_say_whose_they_are(own_family):
+    path = own_family / "upright-search.safetensors"
+    items = load_file(path)
+    items["inputs"][1] = items["inputs"][0]
+    save_file(items, path)
+    (warning,) = opened(own_family / "study.yaml").warnings
+    assert warning.startswith("objective 'upright', search: ")
+    assert "1 of 200 items repeat" in warning
+
+
+def test_what_is_frozen_is_json_that_depends_on_contents_only(own_family, digits_family):
+    frozen = []
+    for folder in (own_family, digits_family):
+        config = read_study(folder / "study.yaml")
+        frozen.append(json.loads(json.dumps(freeze(config, folder, open_inputs(config, folder)))))
+    own, original = frozen
+    assert own["inputs"] == original["inputs"]
+    assert own.pop("root") != original.pop("root")
+    assert own == original
+
+
+def test_a_changed_value_changes_the_fingerprint(own_family):
+    study = own_family / "study.yaml"
+    before = opened(study).experts["upright"].fingerprint()
+    path = own_family / "upright" / "model.safetensors"
+    tensors = load_file(path)
+    name = next(iter(tensors))
+    tensors[name].view(-1)[0] += 1e-3
+    save_file(tensors, path)
+    assert opened(study).experts["upright"].fingerprint() != before
+
+
+def test_all_problems_of_the_checkpoints_are_told_at_once(own_family):
+    path = own_family / "upright" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["0.bias"][0] = torch.nan
+    save_file(tensors, path)
+    path = own_family / "reversed" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["extra"] = tensors.pop("0.weight")
+    save_file(tensors, path)
+    with pytest.raises(CheckpointError) as error:
+        opened(own_family / "study.yaml")
+    assert "'upright'" in str(error.value)
+    assert "'0.bias'" in str(error.value) or "0.bias (1)" in str(error.value)
+    assert "'reversed'" in str(error.value)
+    assert "0.weight" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "kind", "words"),
+    [
+        ("architecture=no_such_package:build", ConfigError, "cannot be imported"),
+        ("architecture=mapmerge.zoo.vision:encode", ConfigError, "has no function 'encode'"),
+        ("architecture.options.width=16", CheckpointError, "0.weight"),
+        ("objectives.0.evaluator=clasification", ConfigError, "did you mean 'classification'"),
+        ("objectives.0.options.metrics=accuracy", ConfigError, "did you mean 'metric'"),
+        ("objectives.1.held_out=reversed-search.safetensors", ItemSetError, "'reversed': 200 of 200 held-out items"),
+        ("preflight.max_relative_norm=1e-6", CheckpointError, "really fine-tuned from this base"),
+        ("base=upright", CheckpointError, "equals the base"),
+        ("experts.0.checkpoint=reversed", CheckpointError, "have the same values"),
+        ("base=nowhere", BadInputError, "nowhere: there is no such checkpoint"),
+    ],
+)
+def test_what_does_not_fit_is_named(digits_family, override, kind, words):
+    with pytest.raises(kind) as error:
+        opened(digits_family / "study.yaml", override)
+    assert words in str(error.value)
+
+
+def test_an_evaluator_of_somebody_else_without_items_is_refused(probe_family):
+    with pytest.raises(ConfigError, match=r"objective 'z': .*search\.json has no items"):
+        opened(probe_family(objectives={"z": PEAK}, items=0))
+
+
+def test_the_cache_goes_where_it_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("MAPMERGE_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("MAPMERGE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert str(cache_folder()) == "/xdg/mapmerge"
