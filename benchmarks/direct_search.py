@@ -20,7 +20,7 @@ from mapmerge.fronts.dominance import nondominated
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Split
 from mapmerge.response import signs
-from tasks.inputs import cache_folder, open_inputs
+from tasks.inputs import open_inputs
 from tasks.pool import Pool, Work, open_pool
 from tasks.resident import Blueprint
 
@@ -38,7 +38,7 @@ class Held:
         self.names = tuple(objective.name for objective in self.objectives)
         self.signs = signs(self.objectives)
         self.k = len(self.config.experts)
-        self.blueprint = Blueprint(self.config.model_dump(mode="json"), str(study.parent), str(cache_folder()))
+        self.blueprint = Blueprint(self.config.model_dump(mode="json"), str(study.parent))
         self.fingerprint = hashlib.sha256(
             json.dumps(
                 [

@@ -40,7 +40,7 @@ from mapmerge.surrogates import fitting
 from mapmerge.surrogates.features import parameter_count, quadratic_features
 from mapmerge.surrogates.links import Link
 from mapmerge.surrogates.ridge import Problem, RidgeFit, fit_ridge, leave_one_out
-from tasks.inputs import cache_folder, open_inputs
+from tasks.inputs import open_inputs
 from tasks.pool import Pool, Work, open_pool
 from tasks.resident import Blueprint
 
@@ -65,9 +65,7 @@ def main() -> None:
     designs = {(n, seed): _design(config, n, seed)[0] for n in options.points for seed in range(options.seeds)}
     test = _design(config, max(options.points), 0)[1].sample(options.test, generator(0, "surrogates", "test"))
     wanted = np.unique(np.vstack(list(designs.values())), axis=0)
-    with open_pool(
-        config.compute, Blueprint(config.model_dump(mode="json"), str(study.parent), str(cache_folder()))
-    ) as pool:
+    with open_pool(config.compute, Blueprint(config.model_dump(mode="json"), str(study.parent))) as pool:
         truth = {split: _measure(pool, test, split, names) for split in ("search", "held_out")}
         told = _measure(pool, wanted, "search", names)
     results = []
@@ -83,7 +81,7 @@ def main() -> None:
         options.out,
         "surrogates",
         results,
-        study=study.parent.name,
+        study=config.name,
         overrides=options.overrides,
         parameters=parameter_count(len(config.experts)),
         test_candidates=options.test,

@@ -78,7 +78,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
                 "link": objective.metric.link,
                 "r2_cv": surrogate.r2_cv,
                 "loo_rmse": surrogate.loo_rmse,
-                "condition": surrogate.condition,
+                "condition": surrogate.condition if np.isfinite(surrogate.condition) else None,
                 "points": len(surrogate.measured),
                 "passed": gates[name].passed,
                 "reasons": list(gates[name].reasons),

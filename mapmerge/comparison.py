@@ -16,12 +16,13 @@ from mapmerge.fronts.indicators import (
     win_rate,
 )
 from mapmerge.randomness import generator
-from mapmerge.records import Array
+from mapmerge.records import Array, Interval
 
 LEVEL = 0.9
 DRAWS = 300
 
-INDICATORS = ("hypervolume", "gd", "igd", "win_rate")
+INDICATORS = {"hypervolume": np.inf, "gd": np.inf, "igd": np.inf, "win_rate": 1.0}
+"""What is compared, and the most it can be; the least is 0."""
 
 EXPLANATION = (
     "Hypervolume: larger is better, 1 is every objective as good as its best unmerged model. GD and IGD: mean distance "
@@ -102,6 +103,12 @@ def indicators(fronts: Sequence[Array]) -> Array:
             for row, front in enumerate(fronts)
         ]
     )
+
+
+def _interval(value: float, draws: Array, most: float) -> Interval:
+    """Return a bootstrap interval without its impossible part."""
+    interval = bootstrap_interval(value, draws, level=LEVEL)
+    return Interval(value, max(interval.low, 0.0), min(interval.high, most))
 
 
 def _require_comparable(one: FinishedRun, other: FinishedRun) -> None:

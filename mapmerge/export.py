@@ -82,11 +82,11 @@ def card(run: FinishedRun, point: Mapping[str, Any]) -> str:
         lines.append(
             f"| {objective['name']} | {objective['metric']} ({objective['direction']}) | {' | '.join(cells)} |"
         )
-    if "measured" not in point:
-        lines += ["", "These scores are predictions: this very mix has not been measured."]
+    measured = "Measured on held-out items that the search did not see; intervals at 90 %."
+    predicted = "Predicted by the run's surrogates; this very mix has not been measured. Intervals at 90 %."
     lines += [
         "",
-        "Measured on held-out items that the search did not see; intervals at 90 %.",
+        measured if "measured" in point else predicted,
         "",
         f"Architecture: `{config['architecture']['build']}` with `{config['architecture']['options']}`. "
         f"Run: `{result['run_id']}`.",

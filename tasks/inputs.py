@@ -1,10 +1,10 @@
 """What a study names, opened and checked: models, task matrix, item sets, evaluators."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from mapmerge.cache import cache_folder
 from mapmerge.checkpoints.open import Checkpoint, open_checkpoint
 from mapmerge.checkpoints.preflight import PreflightReport, preflight
 from mapmerge.config import StudyConfig
@@ -107,11 +107,3 @@ def freeze(config: StudyConfig, root: Path, inputs: Inputs) -> dict[str, Any]:
         },
         "warnings": list(inputs.warnings),
     }
-
-
-def cache_folder() -> Path:
-    """Return where this machine keeps what can be made again: `MAPMERGE_CACHE`, or the user's cache folder."""
-    chosen = os.environ.get("MAPMERGE_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mapmerge"

@@ -48,15 +48,9 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
     run.folder.append_event(
         "round", {"name": summary.name, "paid": summary.paid, "reused": summary.reused, "failed": summary.failed}
     )
-    report(
-        Progress(
-            question.name,
-            len(candidates),
-            len(candidates),
-            failed,
-            hypervolume=run.study.hypervolume(),
-        )
-    )
+    volume = run.study.hypervolume() if question.split == "search" else None
+    count = len(candidates)
+    report(Progress(question.name, count, count, failed, hypervolume=volume, ended=True))
     return summary
 
 

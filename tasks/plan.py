@@ -12,7 +12,7 @@ import numpy as np
 from mapmerge.config import read_study
 from mapmerge.records import Split
 from mapmerge.study import Study
-from tasks.inputs import cache_folder, freeze, open_inputs
+from tasks.inputs import freeze, open_inputs
 from tasks.resident import Blueprint, Resident, one_thread
 
 _TIMED_ITEMS = 256
@@ -56,7 +56,7 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
         for name, (split, count) in counts.items()
         if count
     ]
-    merge_s, item_s = _timing(Resident(Blueprint(config.model_dump(mode="json"), str(root), str(cache_folder()))))
+    merge_s, item_s = _timing(Resident(Blueprint(config.model_dump(mode="json"), str(root))))
     one_actor = sum(merge_s * count for _, count in counts.values()) + sum(
         item_s[objective.name] * len(inputs.evaluators[objective.name, split]) * count
         for split, count in counts.values()

@@ -16,7 +16,7 @@ from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.runs import RunFolder, find_run
 from mapmerge.ledger.store import Store
 from mapmerge.study import Study
-from tasks.inputs import cache_folder, freeze, open_inputs
+from tasks.inputs import freeze, open_inputs
 from tasks.progress import Progress, report
 from tasks.run import Run
 
@@ -43,7 +43,7 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str]) -> Run:
     Study(config, inputs.objectives)  # the design is checked here, before a run exists
     folder = RunFolder(Store(output), run_id)
     folder.create(freeze(config, root, inputs))
-    return Run(folder, EvaluationLedger(folder.store), folder.study(), cache_folder())
+    return Run(folder, EvaluationLedger(folder.store), folder.study())
 
 
 @task(name="prepare", cache_policy=NO_CACHE)
@@ -71,7 +71,7 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
             f"{run_uri}: cannot be resumed, its inputs have changed since it began: {', '.join(changed)}. "
             "Start a new run; the ledger still answers for whatever did not change"
         )
-    return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"]}, cache_folder())
+    return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"]})
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

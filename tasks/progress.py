@@ -16,7 +16,8 @@ class Progress:
         total: candidates of this round.
         failed: evaluations of this round that failed.
         in_flight: candidates being measured now.
-        hypervolume: of what has been measured on search items, normalised; None before the first round is complete.
+        hypervolume: of what has been measured on search items, normalised; known when a search round has ended.
+        ended: whether this is the last word on the round.
     """
 
     stage: str
@@ -25,6 +26,7 @@ class Progress:
     failed: int = 0
     in_flight: int = 0
     hypervolume: float | None = None
+    ended: bool = False
 
 
 Listener = Callable[[Progress], None]

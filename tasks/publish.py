@@ -45,7 +45,8 @@ def publish(run: Run, final: FinalQuestion) -> str:
         "provenance": {**_provenance(run), "started": events[0]["time"], "finished": events[-1]["time"]},
     }
     run.folder.put_json("result", result)
-    run.folder.files.replace("report.html", render(result).encode())
+    page = render(run.folder.get_json("result"))  # as `mapmerge report` will render it, byte for byte
+    run.folder.files.replace("report.html", page.encode())
     show(result)
     run.folder.seal(run.ledger, [evaluation.key for evaluation in evaluations if evaluation.error is None])
     return run.uri

@@ -6,6 +6,7 @@ comes back exactly once, measured or with the reason why not.
 
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,11 +19,16 @@ from ray.exceptions import RayActorError, RayTaskError
 from mapmerge.config.model import Compute
 from mapmerge.errors import FailedRunError
 from tasks.pool import Finished, Work
+from tasks.progress import Progress, report
 from tasks.resident import Blueprint, Measured, Resident, one_line
 
 MAX_ACTORS = 64
 START_S = 300
 """The least time an actor is given to set itself up, which has nothing to do with how long a candidate takes."""
+
+
+NOTICE_S = 15
+"""After so long without an actor the person who waits is told what is missing."""
 
 
 @dataclass(eq=False)
@@ -93,15 +99,18 @@ class RayPool:
     def _prove(self, seat: _Seat) -> None:
         """Wait until an actor has set itself up; its own error is what the user must see."""
         patience = max(START_S, self._compute.timeout_s)
+        began = time.monotonic()
+        ready = seat.actor.__ray_ready__.remote()
+        while not ray.wait([ready], timeout=NOTICE_S)[0]:
+            needed = f"num_cpus={self._compute.num_cpus:g}, num_gpus={self._compute.num_gpus:g}"
+            there = f"the cluster has {_resources(_total())}, of which {_resources(_free())} are free"
+            if time.monotonic() - began > patience:
+                raise FailedRunError(f"no actor with {needed} was ready within {patience:g} s; {there}")
+            report(Progress(f"waiting for an actor with {needed}; {there}"))
         try:
-            ray.get(seat.actor.__ray_ready__.remote(), timeout=patience)
+            ray.get(ready)
         except RayActorError as error:
             raise FailedRunError(f"an actor could not start: {_last_line(error)}") from None
-        except ray.exceptions.GetTimeoutError:
-            raise FailedRunError(
-                f"no actor with num_cpus={self._compute.num_cpus}, num_gpus={self._compute.num_gpus} was ready within "
-                f"{patience:g} s; the cluster has {_resources(_total())}"
-            ) from None
 
     def _hand_out(self, waiting: deque[_Job]) -> None:
         while waiting and self._in_flight() < self._most_in_flight:
@@ -175,11 +184,23 @@ def start_ray(address: str) -> bool:
     if address == "local":
         ray.init(address="local", include_dashboard=False, **quiet)
         return True
+    _require_reachable(address)
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise FailedRunError(f"no Ray cluster at {address!r}: {one_line(error)}") from None
     return True
+
+
+def _require_reachable(address: str) -> None:
+    """Fail within seconds where nobody listens at HOST:PORT; Ray itself would go on trying."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        raise FailedRunError(f"no Ray cluster at {address!r}: {one_line(error)}") from None
 
 
 def _affordable(compute: Compute) -> int:
@@ -201,6 +222,10 @@ def _affordable(compute: Compute) -> int:
 
 def _total() -> dict[str, float]:
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
+def _free() -> dict[str, float]:
+    return dict(ray.available_resources())  # type: ignore[no-untyped-call]
 
 
 def _resources(resources: dict[str, float]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mapmerge.cache import cache_folder
 from mapmerge.checkpoints.open import open_checkpoint
 from mapmerge.config import StudyConfig
 from mapmerge.config.model import resolve
@@ -28,7 +29,6 @@ class Blueprint:
 
     config: dict[str, Any]
     root: str
-    cache: str
 
     def study(self) -> StudyConfig:
         """Return the study that this blueprint was made from."""
@@ -65,7 +65,7 @@ class Resident:
         self.device = "cuda" if study.compute.num_gpus > 0 and torch.cuda.is_available() else "cpu"
         base = open_checkpoint(resolve(root, study.base))
         experts = [open_checkpoint(resolve(root, expert.checkpoint)) for expert in study.experts]
-        matrix = TaskMatrix.build(Path(self.blueprint.cache), base, experts)
+        matrix = TaskMatrix.build(cache_folder(), base, experts)
         model = build_model(study.architecture.build, study.architecture.options)
         self.model = ResidentModel(model, matrix, base, self.device)
         self._objectives = {objective.name: objective for objective in study.objectives}

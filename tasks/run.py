@@ -1,7 +1,6 @@
 """A run while it is being driven: its study, its folder, and its way to and from the ledger."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,17 +29,16 @@ class Run:
         folder: the run's folder.
         ledger: where evaluations are kept, shared by all runs of an output.
         frozen: what `tasks.inputs.freeze` made of the study.
-        cache: folder of this machine for task matrices.
     """
 
-    def __init__(self, folder: RunFolder, ledger: EvaluationLedger, frozen: Mapping[str, Any], cache: Path) -> None:
+    def __init__(self, folder: RunFolder, ledger: EvaluationLedger, frozen: Mapping[str, Any]) -> None:
         self.folder = folder
         self.ledger = ledger
         self.frozen = frozen
         self.config = StudyConfig.model_validate(frozen["config"])
         self.objectives = tuple(objective_from_json(entry) for entry in frozen["objectives"])
         self.study = Study(self.config, self.objectives)
-        self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"], str(cache))
+        self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"])
 
     @property
     def uri(self) -> str:

@@ -50,7 +50,7 @@ def _zoo(options: argparse.Namespace) -> int:
         print(line, file=sys.stderr, flush=True)
 
     folder = build_vision(Path(options.out), experts=options.experts, seed=options.seed, progress=say)
-    print(f"{folder}: a base, {options.experts} experts and their item sets; next: mapmerge run {folder}/study.yaml")
+    print(f"{folder}: a base, {options.experts} experts and their item sets; next: mapmerge plan {folder}/study.yaml")
     return 0
 
 
@@ -88,7 +88,7 @@ def _resume(options: argparse.Namespace) -> int:
     _quiet_orchestrators()
     from flows.pareto import resume_front
 
-    uri = _drive(lambda: resume_front(named, _ray_override(options)))
+    uri = _drive(lambda: resume_front(named, [*options.overrides, *_ray_override(options)]))
     return _show_result(uri, as_json=options.json)
 
 
@@ -202,7 +202,8 @@ def _verify(options: argparse.Namespace) -> int:
     folder = open_run(uri)
     problems = folder.verify(EvaluationLedger(folder.store))
     if problems:
-        raise IntegrityError("\n".join([f"{uri}: {len(problems)} problems", *(f"  {problem}" for problem in problems)]))
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise IntegrityError("\n".join([f"{uri}: {count}", *(f"  {problem}" for problem in problems)]))
     print(f"{uri}: every file and every evaluation is what the manifest says")
     return 0
 

@@ -68,8 +68,7 @@ class _Lines:
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         begun = self._begun.setdefault(progress.stage, now)
-        ended = progress.total > 0 and progress.hypervolume is not None
-        if progress.stage in self._last and not ended and now - self._last[progress.stage] < 10:
+        if progress.stage in self._last and not progress.ended and now - self._last[progress.stage] < 10:
             return
         self._last[progress.stage] = now
         counts = f" {progress.done}/{progress.total}" if progress.total else ""

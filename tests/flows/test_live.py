@@ -10,7 +10,7 @@ from tasks.progress import Progress, report
 ROUND = [
     Progress("design", 0, 4, in_flight=2),
     *(Progress("design", done, 4, failed=done // 2, in_flight=2) for done in range(1, 5)),
-    Progress("design", 4, 4, failed=2, hypervolume=0.25),
+    Progress("design", 4, 4, failed=2, hypervolume=0.25, ended=True),
 ]
 
 

@@ -17,7 +17,7 @@ def blueprint(tmp_path: Path) -> Callable[[Path], Blueprint]:
 
     def make(study: Path) -> Blueprint:
         config = read_study(study).model_dump(mode="json")
-        return Blueprint(config, str(study.parent), str(tmp_path / "cache"))
+        return Blueprint(config, str(study.parent))
 
     return make
 

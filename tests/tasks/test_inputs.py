@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from mapmerge.config import read_study
 from mapmerge.errors import BadInputError, CheckpointError, ConfigError, ItemSetError
-from tasks.inputs import cache_folder, freeze, open_inputs
+from tasks.inputs import freeze, open_inputs
 
 PEAK = {"peak": [0.5, 0.5]}
 
@@ -102,11 +102,3 @@ def test_what_does_not_fit_is_named(digits_family, override, kind, words):
 def test_an_evaluator_of_somebody_else_without_items_is_refused(probe_family):
     with pytest.raises(ConfigError, match=r"objective 'z': .*search\.json has no items"):
         opened(probe_family(objectives={"z": PEAK}, items=0))
-
-
-def test_the_cache_goes_where_it_is_told(monkeypatch, tmp_path):
-    monkeypatch.setenv("MAPMERGE_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("MAPMERGE_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert str(cache_folder()) == "/xdg/mapmerge"

