@@ -136,7 +136,7 @@ def history(study: Study) -> list[dict[str, Any]]:
             if not np.isnan(row).any():
                 gains = np.vstack([gains, unit.apply(row)])
                 gains = gains[nondominated(gains)]
-            volume = hypervolume(gains, np.zeros(m)) if len(gains) else 0.0
+            volume = hypervolume(gains, np.zeros(m), seconds=1e-3) if len(gains) else 0.0
             steps.append({"round": done.question.name, "evaluations": measured, "hypervolume": volume})
     return steps
 

@@ -43,6 +43,18 @@ def anchors(k: int) -> Array:
     return np.vstack(rows)
 
 
+def default_mass(k: int) -> tuple[float, float]:
+    """Return the smallest and largest sum of coefficients that `dirichlet-mass` samples.
+
+    The more experts, the more they disturb each other, and the smaller the sum at which merged models are still good:
+    the largest sum falls from 2.2 for up to 4 experts to 1.6 for 10 and more.
+
+    >>> [default_mass(k)[1] for k in (2, 4, 8, 16)]
+    [2.2, 2.2, 1.7, 1.6]
+    """
+    return 0.3, min(2.2, max(1.6, 1.2 + 4.0 / k))
+
+
 def design(
     kind: Kind,
     n: int,
@@ -69,7 +81,8 @@ def design(
         n: how many candidates, at least (k+1)(k+2)/2.
         k: how many experts.
         rng: source of all random choices.
-        mass: smallest and largest sum of the coefficients of a sampled candidate; (0.3, 1.6) for `dirichlet-mass`.
+        mass: smallest and largest sum of the coefficients of a sampled candidate; `default_mass(k)` for
+            `dirichlet-mass`.
         lower: smallest coefficient, 0 unless given.
         upper: largest coefficient, 1 unless given.
 
@@ -85,7 +98,7 @@ def design(
     fixed = anchors(k)
     rest = n - len(fixed)
     if kind == "dirichlet-mass":
-        low, high = (0.3, 1.6) if mass is None else mass
+        low, high = default_mass(k) if mass is None else mass
         sampled = Region(np.zeros(k), np.full(k, high), (low, high))
         region = Region(np.zeros(k), np.full(k, high), (min(low, 0.0), high))
         return Design(np.vstack([fixed, sampled.sample(rest, rng)]), region)

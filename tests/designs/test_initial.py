@@ -34,9 +34,9 @@ def test_dirichlet_mass_samples_between_the_masses_and_lets_the_search_come_down
     made = design("dirichlet-mass", 100, 4, rng=np.random.default_rng(0))
     sums = made.coefficients[6:].sum(axis=1)
     assert sums.min() >= 0.3 - 1e-12
-    assert sums.max() <= 1.6 + 1e-12
-    assert made.region.mass == (0.0, 1.6)
-    np.testing.assert_array_equal(made.region.upper, np.full(4, 1.6))
+    assert sums.max() <= 2.2 + 1e-12
+    assert made.region.mass == (0.0, 2.2)
+    np.testing.assert_array_equal(made.region.upper, np.full(4, 2.2))
 
 
 def test_anchors_stay_even_outside_the_region_that_was_asked_for():

@@ -74,6 +74,14 @@ def test_bad_input_that_only_the_flow_finds_is_told_in_one_line(start, own_famil
     assert said.startswith(f"mapmerge: {own_family}/upright/model.safetensors: the file is empty")
 
 
+def test_a_cluster_that_is_not_there_is_a_failed_run_in_words(start, digits_family, tmp_path):
+    arguments = ["--output", tmp_path / "out", "--run-id", "one", "--ray", "127.0.0.1:1"]
+    process = start("run", digits_family / "study.yaml", *arguments)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (1, "")
+    assert "mapmerge: no Ray cluster at '127.0.0.1:1': " in err
+
+
 def test_the_result_is_printed_for_people_too(mapmerge, digits_run, second):
     for command in ("front", "resume"):
         said = mapmerge(command, digits_run.uri)
@@ -201,7 +209,7 @@ def test_an_export_loads_back_and_is_the_model_that_was_measured(
             right = (model(items["inputs"].float() / 255) @ head.T).argmax(1) == items["labels"]
         assert float(right.float().mean()) == pytest.approx(point["measured"]["upright"], abs=0.006)  # one item
     else:
-        assert "These scores are predictions" in card
+        assert "this very mix has not been measured" in card
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,8 @@ def test_a_front_is_found_on_real_models(digits_run):
 
 def test_what_a_run_paid_is_what_the_ledger_holds(digits_run):
     result = digits_run.result
-    records = list((digits_run.output / "evaluations").rglob("*.json"))
+    records = [json.loads(path.read_text()) for path in (digits_run.output / "evaluations").rglob("*.json")]
+    records = [record for record in records if record["run"] == "first"]  # others share this ledger
     assert result["evaluations"] == len(records)
     assert result["items_forwarded"] == 200 * len(records)
     assert result["evaluations_reused"] == result["evaluations_failed"] == 0

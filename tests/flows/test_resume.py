@@ -145,6 +145,15 @@ def test_a_run_is_not_resumed_on_other_inputs(mapmerge, half, family):
     assert "inputs have changed" not in mapmerge("resume", half).err
 
 
+def test_only_where_a_run_is_computed_may_change(mapmerge, half):
+    said = mapmerge("resume", half, "--set", "compute.attempts=1", "--set", "seed=1")
+    assert said.code == 2
+    assert "--set seed=1: a resumed run can only change values under `compute`" in said.err
+    said = mapmerge("resume", half, "--set", "compute.max_failed_fraction=1")
+    assert said.code == 1
+    assert "measured on every objective" in said.err  # as far as it gets with so many failures allowed
+
+
 def test_a_run_id_is_taken_once_and_for_all(mapmerge, half, family, tmp_path, digits_run, digits_family):
     for study, output in ((family, tmp_path / "out"), (digits_family / "study.yaml", digits_run.output)):
         name = "one" if study == family else "first"
