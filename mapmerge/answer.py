@@ -37,11 +37,15 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
         final: which of the held-out candidates are the front and which are baselines.
 
     Raises:
-        FailedRunError: no delivered point, or all models of a baseline, could not be measured on some objective.
+        FailedRunError: no delivered point, or no unmerged model, could be measured on every objective.
     """
     measured = _Measured(study)
-    sets = {name: measured.rows(name, candidates) for name, candidates in final.sets.items()}
-    normalisation = Normalisation.of(measured.gains(np.vstack([sets["base"], sets["experts"]])))
+    sets = {name: rows for name, candidates in final.sets.items() if len(rows := measured.rows(candidates))}
+    unmerged = [sets[name] for name in ("base", "experts") if name in sets]
+    if "delivered" not in sets or not unmerged:
+        what = "delivered point" if "delivered" not in sets else "unmerged model, which the units come from,"
+        raise FailedRunError(f"no {what} could be measured on every objective of the held-out items")
+    normalisation = Normalisation.of(measured.gains(np.vstack(unmerged)))
     front, dominated = _split(sets.pop("delivered"), measured)
     if len(dominated):
         sets["dominated"] = dominated
@@ -52,6 +56,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
         rng=generator(study.config.seed, "bootstrap"),
         level=LEVEL,
     )
+    lost = [name for name in BASELINES if name not in sets]
     speak = _Words(study, surfaces)
     rest = speak.delivered(dominated, report.baselines["dominated"], first=len(front)) if len(dominated) else []
     predicted = _predicted_hypervolume(surfaces, np.vstack([front, dominated]), normalisation)
@@ -117,7 +122,10 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
             dominated=len(dominated),
             untrusted=[name for name, gate in gates.items() if not gate.passed],
         ),
-        "warnings": _warnings(study, surfaces, np.vstack([front, dominated])),
+        "warnings": [
+            *_warnings(study, surfaces, np.vstack([front, dominated])),
+            *(f"{name}: not measured on every objective, so the front is not compared with it" for name in lost),
+        ],
         "history": history(study),
         "region": surfaces.region.to_json(),
     }
@@ -171,12 +179,9 @@ class _Measured:
             if evaluation.outcomes is not None:
                 self._by_place.setdefault(evaluation.coefficients.tobytes(), {})[evaluation.objective] = evaluation
 
-    def rows(self, name: str, candidates: Array) -> Array:
-        """Return those of the candidates [n, k] that no objective failed on; at least one."""
-        whole = [row for row in candidates if len(self._by_place.get(row.tobytes(), {})) == len(self._names)]
-        if not whole:
-            raise FailedRunError(f"{name}: none of its {len(candidates)} models could be measured on every objective")
-        return np.vstack(whole)
+    def rows(self, candidates: Array) -> Array:
+        """Return those of the candidates [n, k] that no objective failed on."""
+        return candidates[[len(self._by_place.get(row.tobytes(), {})) == len(self._names) for row in candidates]]
 
     def outcomes(self, rows: Array) -> Outcomes:
         """Return outcomes to be maximised: for each objective a table [n, i]."""
@@ -249,22 +254,24 @@ class _Words:
 
 def _baselines(sets: dict[str, Array], report: FrontReport, speak: _Words, scalar: float) -> dict[str, Any]:
     def points(name: str) -> list[dict[str, Any]]:
-        return speak.points(sets[name], report.baselines[name])
+        return speak.points(sets[name], report.baselines[name]) if name in sets else []
+
+    def point(name: str, **more: float) -> dict[str, Any] | None:
+        return {**points(name)[0], **more} if name in sets else None
 
     volumes: dict[str, Comparison] = {comparison.baseline: comparison for comparison in report.comparisons}
-    identity = np.eye(len(speak.experts))
     experts = {
         speak.experts[int(np.argmax(row))]: point
-        for row, point in zip(sets["experts"], points("experts"), strict=True)
-        if (row == identity[np.argmax(row)]).all()
+        for row, point in zip(sets.get("experts", ()), points("experts"), strict=True)
     }
+    searched = volumes.get("random_search")
     return {
-        "base": points("base")[0],
+        "base": point("base"),
         "experts": experts,
-        "uniform": points("uniform")[0],
-        "best_scalar": {**points("best_scalar")[0], "scalar": scalar},
+        "uniform": point("uniform"),
+        "best_scalar": point("best_scalar", scalar=scalar),
         "random_search": {
             "points": points("random_search"),
-            "hypervolume": volumes["random_search"].hypervolume.to_json(),
+            "hypervolume": searched.hypervolume.to_json() if searched else None,
         },
     }

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+import torch
+
 from mapmerge.cache import cache_folder
 from mapmerge.checkpoints.open import Checkpoint, open_checkpoint
 from mapmerge.checkpoints.preflight import PreflightReport, preflight
@@ -18,6 +21,7 @@ from mapmerge.merging.engine import ResidentModel
 from mapmerge.merging.task_matrix import TaskMatrix
 from mapmerge.records import Objective, Split
 from mapmerge.response import objective_to_json
+from tasks.resident import one_line, one_thread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +66,15 @@ def open_inputs(config: StudyConfig, root: Path) -> Inputs:
     experts = {expert.name: open_checkpoint(resolve(root, expert.checkpoint)) for expert in config.experts}
     report = preflight(base, experts, max_relative_norm=config.preflight.max_relative_norm)
     matrix = TaskMatrix.build(cache_folder(), base, list(experts.values()))
-    ResidentModel(build_model(config.architecture.build, config.architecture.options), matrix, base, "cpu")
+    architecture = build_model(config.architecture.build, config.architecture.options)
+    model = ResidentModel(architecture, matrix, base, "cpu").load(np.zeros(len(experts)))
     evaluators: dict[tuple[str, Split], Evaluator] = {}
     warnings = list(report.warnings)
     for objective in config.objectives:
         pair = {split: _open_evaluator(objective, split, root) for split in get_args(Split)}
         check_disjoint(pair["search"].item_ids, pair["held_out"].item_ids, objective=objective.name)
         for split, evaluator in pair.items():
+            _try(evaluator, model, f"objective {objective.name!r}, {split}")
             evaluators[objective.name, split] = evaluator
             warnings += [f"objective {objective.name!r}, {split}: {warning}" for warning in evaluator.warnings]
     return Inputs(base, experts, report, evaluators, tuple(warnings))
@@ -80,6 +86,15 @@ def _open_evaluator(objective: ObjectiveConfig, split: Split, root: Path) -> Eva
     if len(evaluator) == 0:
         raise ConfigError(f"objective {objective.name!r}: {items} has no items")
     return evaluator
+
+
+def _try(evaluator: Evaluator, model: torch.nn.Module, where: str) -> None:
+    """Put one item through the base: an evaluator that does not fit the model is found before anything is paid."""
+    try:
+        with one_thread():
+            evaluator.measure(model, np.zeros(1, dtype=np.int64))
+    except Exception as error:  # whatever a plug-in raises
+        raise ConfigError(f"{where}: the evaluator cannot measure the base model: {one_line(error)}") from None
 
 
 def freeze(config: StudyConfig, root: Path, inputs: Inputs) -> dict[str, Any]:

@@ -73,13 +73,17 @@ def _baseline_table(result: Mapping[str, Any], objectives: list[str]) -> Table:
     for name in objectives:
         table.add_column(name, justify="right")
     baselines = result["baselines"]
-    rows: Iterable[tuple[str, Mapping[str, Any]]] = (
+    rows: Iterable[tuple[str, Mapping[str, Any] | None]] = (
         ("base", baselines["base"]),
         *((f"expert {name}", point) for name, point in baselines["experts"].items()),
         ("uniform merge", baselines["uniform"]),
-        (f"best scalar {baselines['best_scalar']['scalar']:g}", baselines["best_scalar"]),
+        ("best scalar", baselines["best_scalar"]),
     )
     for name, point in rows:
+        if point is None:  # it could not be measured; the warnings say so
+            continue
+        if "scalar" in point:
+            name = f"{name} {point['scalar']:g}"
         table.add_row(name, *(f"{point['measured'][objective]:.3f}" for objective in objectives))
     return table
 

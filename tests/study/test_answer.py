@@ -123,14 +123,43 @@ def test_a_model_that_failed_on_held_out_items_is_left_out_where_others_remain(m
     assert set(answer(study, surfaces, final)["baselines"]["experts"]) == {"e0"}
 
 
-@pytest.mark.parametrize(("lost", "words"), [("base", "base: none of its 1"), ("delivered", "delivered: none of its")])
-def test_nothing_left_of_a_set_is_a_failed_run(make_world, lost, words):
+def test_a_baseline_that_could_not_be_measured_is_left_out_and_the_run_says_so(make_world):
+    world = make_world(fails=lambda row, name, split: split == "held_out" and row.tolist() in ([0.0, 0.0], [0.5, 0.5]))
+    study = world.study(compute={"max_failed_fraction": 0.9})
+    surfaces, final = world.finish(study)
+    result = answer(study, surfaces, final)
+    assert result["baselines"]["base"] is None
+    assert result["baselines"]["uniform"] is None
+    assert set(result["baselines"]["experts"]) == {"e0", "e1"}
+    assert "uniform" not in {comparison["baseline"] for comparison in result["comparisons"]}
+    assert any(warning.startswith("uniform: not measured") for warning in result["warnings"])
+    json.dumps(result, allow_nan=False)
+
+
+@pytest.mark.parametrize(("lost", "words"), [("unmerged", "no unmerged model"), ("delivered", "no delivered point")])
+def test_nothing_to_measure_by_is_a_failed_run(make_world, lost, words):
     def fails(row, name, split):
-        is_base = row.tolist() == [0.0, 0.0]
-        return split == "held_out" and name == "y" and is_base == (lost == "base")
+        unmerged = row.tolist() in ([0.0, 0.0], [1.0, 0.0], [0.0, 1.0])
+        return split == "held_out" and name == "y" and unmerged == (lost == "unmerged")
 
     world = make_world(fails=fails)
     study = world.study(compute={"max_failed_fraction": 0.9})
     surfaces, final = world.finish(study)
     with pytest.raises(FailedRunError, match=words):
         answer(study, surfaces, final)
+
+
+def test_fewer_points_than_parameters_still_give_a_json_result(make_world):
+    lost = []
+
+    def fails(row, name, split):
+        if split == "search" and len(lost) < 3 and row.tolist() not in lost and 0 < row.min() < 0.4:
+            lost.append(row.tolist())
+        return split == "search" and row.tolist() in lost
+
+    world = make_world(fails=fails)
+    study = world.study(budget={"evaluations": 6}, compute={"max_failed_fraction": 0.9})
+    surfaces, final = world.finish(study)
+    result = answer(study, surfaces, final)
+    assert {entry["condition"] for entry in result["surrogates"].values()} == {None}
+    json.dumps(result, allow_nan=False)

@@ -102,3 +102,11 @@ def test_what_does_not_fit_is_named(digits_family, override, kind, words):
 def test_an_evaluator_of_somebody_else_without_items_is_refused(probe_family):
     with pytest.raises(ConfigError, match=r"objective 'z': .*search\.json has no items"):
         opened(probe_family(objectives={"z": PEAK}, items=0))
+
+
+def test_an_evaluator_that_does_not_fit_the_model_is_found_before_anything_is_paid(own_family):
+    path = own_family / "upright-held_out.safetensors"
+    items = load_file(path)
+    save_file({"inputs": items["inputs"].flatten(1)[:, :5].contiguous(), "labels": items["labels"]}, path)
+    with pytest.raises(ConfigError, match="'upright', held_out: the evaluator cannot measure the base model"):
+        opened(own_family / "study.yaml")
