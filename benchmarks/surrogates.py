@@ -4,11 +4,11 @@ Every candidate is measured once. Then fits of the same points compete in predic
 
 | fit              | link     | strength of the ridge                                                   |
 |------------------|----------|-------------------------------------------------------------------------|
-| `ours`           | metric's | largest marginal likelihood: `fit_quadratic` as it is                   |
-| `loo_deviance`   | metric's | least leave-one-out deviance                                            |
+| `ours`           | metric's | least leave-one-out deviance: `fit_quadratic` as it is                  |
+| `likelihood`     | metric's | largest marginal likelihood (Laplace)                                   |
 | `loo_squared`    | metric's | least leave-one-out squared error on the metric's scale                 |
 | `no_penalty`     | metric's | as good as none (1e-10)                                                 |
-| `identity_ridge` | identity | largest marginal likelihood                                             |
+| `identity_ridge` | identity | least leave-one-out deviance                                            |
 | `identity`       | identity | as good as none: ordinary least squares                                 |
 | `curve_fit`      | metric's | none: `scipy.optimize.curve_fit` from all ones, as the released MAP does |
 
@@ -176,7 +176,11 @@ def _quadratic(choose: Choice | None = None, *, identity: bool = False) -> Fit:
     def fit(points: Points, metric: Metric) -> Fitted:
         if identity:
             metric = replace(metric, lower=None, upper=None)
-        with patch.object(fitting, "_best_fit", choose or fitting._best_fit):
+        noise = fitting._noise_of_items(
+            link := Link.of(metric), link.unit(points.scores), points.variances, points.items
+        )
+        replaced = fitting._best_fit if choose is None else lambda problem, k: choose(problem, k, noise)
+        with patch.object(fitting, "_best_fit", replaced):
             surrogate = fitting.fit_quadratic(
                 points.coefficients, points.scores, points.variances, points.items, metric
             )
@@ -195,17 +199,36 @@ def _quadratic(choose: Choice | None = None, *, identity: bool = False) -> Fit:
 
 def _path(problem: Problem, k: int) -> list[tuple[float, RidgeFit]]:
     """Return the fits for all strengths that `fit_quadratic` tries, strongest first."""
-    eta = problem.link.linearise(problem.link.lower + problem.link.span * problem.unit, problem.items)
-    start = np.zeros(problem.features.shape[1])
-    start[0] = np.mean(eta)
-    shape = np.concatenate([[0.0], np.full(k, fitting._SLOPE_SHARE), np.ones(len(start) - k - 1)])
-    shape *= float(np.sum(problem.items * problem.link.weight(eta)))
-    path = []
+    start, shape, path = np.zeros(problem.features.shape[1]), _shape(problem, k), []
+    start[0] = np.mean(_linearised(problem))
     for strength in fitting._STRENGTHS:
         fit = fit_ridge(problem, strength * shape, start)
         start = fit.parameters
         path.append((float(strength), fit))
     return path
+
+
+def _linearised(problem: Problem) -> Array:
+    return problem.link.linearise(problem.link.lower + problem.link.span * problem.unit, problem.items)
+
+
+def _shape(problem: Problem, k: int) -> Array:
+    p = problem.features.shape[1]
+    shape = np.concatenate([[0.0], np.full(k, fitting._SLOPE_SHARE), np.ones(p - k - 1)])
+    return shape * float(np.sum(problem.items * problem.link.weight(_linearised(problem))))
+
+
+def _likelihood(problem: Problem, k: int, floor: float) -> tuple[float, RidgeFit]:
+    """Return the strength with the largest marginal likelihood; the noise is never below that of the items."""
+    n, shape = len(problem.unit), _shape(problem, k)
+
+    def lost(entry: tuple[float, RidgeFit]) -> float:
+        strength, fit = entry
+        noise = fitting._dispersion(fit, n, floor)
+        determinants = -np.linalg.slogdet(fit.inverse)[1] - float(np.sum(np.log(strength * shape[1:])))
+        return (fit.deviance + fit.penalty) / noise + (n - 1) * math.log(noise) + determinants
+
+    return min(_path(problem, k), key=lost)
 
 
 def _least_ridge(problem: Problem, k: int, floor: float) -> tuple[float, RidgeFit]:
@@ -217,10 +240,6 @@ def _least(criterion: Callable[[Problem, Array], float]) -> Choice:
     return lambda problem, k, floor: min(
         _path(problem, k), key=lambda entry: criterion(problem, leave_one_out(problem, entry[1]))
     )
-
-
-def _deviance(problem: Problem, eta: Array) -> float:
-    return float(np.sum(problem.items * problem.link.deviance(eta, problem.unit)))
 
 
 def _squared_error(problem: Problem, eta: Array) -> float:
@@ -244,7 +263,7 @@ def _curve_fit(points: Points, metric: Metric) -> Fitted:
 
 FITS: dict[str, Fit] = {
     "ours": _quadratic(),
-    "loo_deviance": _quadratic(_least(_deviance)),
+    "likelihood": _quadratic(_likelihood),
     "loo_squared": _quadratic(_least(_squared_error)),
     "no_penalty": _quadratic(_least_ridge),
     "identity_ridge": _quadratic(identity=True),

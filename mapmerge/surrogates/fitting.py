@@ -19,6 +19,9 @@ _SLOPE_SHARE = 0.1
 
 _TINY = 1e-200
 
+_TIE = 1e-6
+"""Strengths whose leave-one-out deviances differ by less than this share count as equal."""
+
 _ROUNDING = 1e-9
 """Scores may leave the metric's range by this much of their size; they are put back."""
 
@@ -30,10 +33,9 @@ def fit_quadratic(
 
     The link follows from the metric's range. Minimises the deviance of the link's noise model (see `links`), each
     score weighing as its items do, plus a ridge on slopes and curvatures of the standardised coefficients; the
-    constant is free. The ridge's strength maximises the marginal likelihood, in which the noise is never taken to be
-    smaller than the items' own: it holds the fit together when there are only about p points, and fades as points
-    are added. What the scores scatter
-    beyond the items' noise goes into the intervals.
+    constant is free. The ridge's strength is the one with the least leave-one-out deviance: it holds the fit together
+    when there are only about p points, and fades as points are added. What the scores scatter beyond the items' noise
+    goes into the intervals.
 
     Args:
         coefficients: shape [n, k], n at least 2.
@@ -46,9 +48,7 @@ def fit_quadratic(
     Raises:
         BadInputError: shapes do not fit, a number is not finite, or a score lies outside the metric's range.
 
-    Source: link and quadratic: arXiv 2406.07529, Eq. 5. Ridge: Laplace approximation of the marginal likelihood,
-        Wood, Fast stable restricted maximum likelihood and marginal likelihood estimation of semiparametric
-        generalized linear models, JRSS-B 73 (2011).
+    Source: link and quadratic: arXiv 2406.07529, Eq. 5. Leave-one-out: see `ridge.leave_one_out`.
 
     >>> c = np.linspace(0.0, 1.0, 8)[:, None]
     >>> accuracy = Metric("accuracy", lower=0.0, upper=1.0, maximize=True)
@@ -67,7 +67,7 @@ def fit_quadratic(
     features = quadratic_features((coefficients - centre) / scale)
     problem = Problem(link, features, _answers(link, scores, items), items)
     floor = _noise_of_items(link, problem.unit, variances, items)
-    strength, fit = _best_fit(problem, coefficients.shape[1], floor)
+    strength, fit = _best_fit(problem, coefficients.shape[1])
     scatter = _scatter(problem, fit)
     return QuadraticSurrogate(
         link=link,
@@ -100,22 +100,20 @@ def _noise_of_items(link: Link, unit: Array, variances: Array, items: Array) -> 
     return float(np.sum(variances)) / link.span**2 / expected if expected > 0.0 else 1.0
 
 
-def _best_fit(problem: Problem, k: int, floor: float) -> tuple[float, RidgeFit]:
-    """Return the ridge strength with the largest marginal likelihood, and its fit."""
-    n, p = problem.features.shape
+def _best_fit(problem: Problem, k: int) -> tuple[float, RidgeFit]:
+    """Return the ridge strength with the least leave-one-out deviance, and its fit."""
+    p = problem.features.shape[1]
     eta = problem.link.linearise(problem.link.lower + problem.link.span * problem.unit, problem.items)
     start = np.zeros(p)
     start[0] = np.mean(eta)
     shape = np.concatenate([[0.0], np.full(k, _SLOPE_SHARE), np.ones(p - k - 1)])
     shape *= float(np.sum(problem.items * problem.link.weight(eta)))
     best: tuple[float, float, RidgeFit] | None = None
-    for strength in _STRENGTHS:
+    for strength in _STRENGTHS:  # from the strongest on: of equals the strongest is kept
         fit = fit_ridge(problem, strength * shape, start)
         start = fit.parameters
-        noise = _dispersion(fit, n, floor)
-        lost = (fit.deviance + fit.penalty) / noise + (n - 1) * math.log(noise)
-        lost += fit.log_determinant - float(np.sum(np.log(strength * shape[1:])))
-        if best is None or lost < best[0]:
+        lost = float(np.sum(problem.items * problem.link.deviance(leave_one_out(problem, fit), problem.unit)))
+        if best is None or lost < (1.0 - _TIE) * best[0]:
             best = (lost, float(strength), fit)
     assert best is not None
     return best[1], best[2]

@@ -49,14 +49,12 @@ class RidgeFit:
     Args:
         parameters: shape [p].
         inverse: shape [p, p], inverse of X'WX + diag(ridge) at the minimum, W the information.
-        log_determinant: of X'WX + diag(ridge).
         deviance: misfit at the minimum.
         penalty: what the ridge adds to it.
     """
 
     parameters: Array
     inverse: Array
-    log_determinant: float
     deviance: float
     penalty: float
 
@@ -84,7 +82,6 @@ def fit_ridge(problem: Problem, ridge: Array, start: Array) -> RidgeFit:
     return RidgeFit(
         parameters=parameters,
         inverse=cho_solve(factor, np.eye(len(ridge))),
-        log_determinant=2.0 * float(np.sum(np.log(np.diag(factor[0])))),
         deviance=problem.deviance(parameters),
         penalty=float(ridge @ parameters**2),
     )
