@@ -16,6 +16,7 @@ from mapmerge.randomness import generator
 from mapmerge.records import Array, Evaluation
 from mapmerge.response import ResponseSurfaces, objective_to_json
 from mapmerge.study import FinalQuestion, Study
+from mapmerge.surrogates.features import parameter_count
 
 SCHEMA = "mapmerge/result/1"
 LEVEL = 0.9
@@ -159,6 +160,13 @@ def _warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> lis
                 f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
                 f"{study.config.evaluations} evaluations is spent: raise budget.evaluations, for example to {2 * spent}"
             )
+    p = parameter_count(len(study.config.experts))
+    fewest = min(len(surrogate.measured) for surrogate in surfaces.surrogates)
+    if fewest < 2 * p:
+        warnings.append(
+            f"surrogates were fitted to {fewest} points, fewer than 2p = {2 * p}: their leave-one-out R2 may be too "
+            "high, because leave-one-out also chose the ridge"
+        )
     edge = int(surfaces.region.on_outer_edge(delivered).sum())
     if edge > _CROWDED * len(delivered):
         warnings.append(

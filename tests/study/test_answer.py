@@ -163,3 +163,11 @@ def test_fewer_points_than_parameters_still_give_a_json_result(make_world):
     result = answer(study, surfaces, final)
     assert {entry["condition"] for entry in result["surrogates"].values()} == {None}
     json.dumps(result, allow_nan=False)
+
+
+def test_few_points_are_said(make_world):
+    world = make_world()
+    for evaluations, said in ((6, True), (12, False)):
+        study = world.study(budget={"evaluations": evaluations})
+        surfaces, final = world.finish(study)
+        assert any("fewer than 2p = 12" in warning for warning in answer(study, surfaces, final)["warnings"]) == said

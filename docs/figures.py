@@ -1,0 +1,143 @@
+"""Tables of `docs/benchmarks.md`, made from the raw results: `python docs/figures.py` fills them in.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; a test checks that the page is up to date.
+"""
+
+import json
+import re
+import statistics
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+PAGE = DOCS / "benchmarks.md"
+RESULTS = DOCS.parent / "benchmarks" / "results"
+
+
+def filled(page: str) -> str:
+    """Return the page with every table made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{TABLES[match[2]]()}\n<!-- end -->"
+
+    return re.sub(r"(<!-- table: (\S+) -->)\n.*?<!-- end -->", table, page, flags=re.DOTALL)
+
+
+def front_quality() -> str:
+    """Return the table of front quality: ours and the paper's grid, by family and budget."""
+    rows = []
+    for name, design in (
+        ("k2", "dirichlet-mass"),
+        ("k2-paper-grid", "paper-grid"),
+        ("k4", "dirichlet-mass"),
+        ("k4-paper-grid", "paper-grid"),
+    ):
+        raw = _read(f"front_quality-{name}")
+        for entry in raw["summary"]:
+            runs = [run for run in raw["results"] if run["evaluations"] == entry["evaluations"]]
+            ours = [entry[key] for key in ("median_ratio", "least_ratio", "greatest_ratio")]
+            rows.append(
+                (
+                    raw["study"],
+                    f"`{design}`",
+                    entry["evaluations"],
+                    len(runs),
+                    "{:.3f} ({:.3f} to {:.3f})".format(*ours),
+                    f"{statistics.median(run['hypervolume_ratio_50'] for run in runs):.3f}",
+                    f"{statistics.median(run['random_search_ratio'] for run in runs):.3f}",
+                )
+            )
+    heads = ("family", "design", "evaluations an objective", "seeds", "ratio", "ratio, best 50", "random search")
+    return _table(heads, rows)
+
+
+def reproducibility() -> str:
+    """Return the table of what is the same."""
+    raw = _read("reproducibility")
+    summary, kills = raw["summary"], raw["results"]["kills"]
+    shares = [kill["killed_after_records"] / kill["records"] for kill in kills]
+    row = (
+        "yes" if summary["executors_identical"] else "no",
+        "yes" if summary["resumed_identical"] else "no",
+        len(kills),
+        ", ".join(f"{share:.0%}" for share in shares),
+        summary["records_measured_again"],
+    )
+    heads = ("serial, Ray 1, Ray 2 identical", "resumed identical", "kills", "killed after", "records measured again")
+    return _table(heads, [row])
+
+
+def overhead() -> str:
+    """Return the table of time and memory: medians over runs."""
+    raw = _read("overhead")
+    rows = [
+        ("wall time, s", f"{raw['summary']['wall_s']:.1f}"),
+        ("from the first event of the run to the last, s", f"{raw['summary']['from_first_to_last_evaluation_s']:.1f}"),
+        ("forward passes, s of one core", f"{raw['summary']['forward_s']:.1f}"),
+        ("not forward passes, share of wall time", f"{raw['summary']['overhead_share_of_wall']:.0%}"),
+        ("the same, once started", f"{raw['summary']['overhead_share_once_started']:.0%}"),
+        ("driver, peak private memory, MB", f"{raw['summary']['driver_peak_private_mb']:.0f}"),
+        ("actor, peak private memory, MB", f"{raw['summary']['actor_peak_private_mb']:.0f}"),
+        ("actor, with shared pages, MB", f"{raw['summary']['actor_peak_with_shared_mb']:.0f}"),
+    ]
+    return _table((f"median of {len(raw['results'])} runs on {raw['study']}, 2 actors", "value"), rows)
+
+
+def surrogates() -> str:
+    """Return the table of fits: medians over objectives and seeds."""
+    rows = []
+    for k in (2, 4, 8):
+        for entry in _read(f"surrogates-k{k}")["summary"]:
+            unseen, against = entry["r2_search"], entry["rmse_search_over_ours"]
+            rows.append(
+                (
+                    k,
+                    entry["points"],
+                    f"`{entry['fit']}`",
+                    f"{unseen['median']:.3f} ({unseen['least']:.3f})",
+                    f"{against['geometric_mean']:.2f}",
+                    _share(entry.get("coverage_search")),
+                    _share(entry.get("coverage_held_out")),
+                )
+            )
+    heads = ("k", "points", "fit", "R² on unseen: median (least)", "error / ours", "coverage", "coverage, held out")
+    return _table(heads, rows)
+
+
+def sharing() -> str:
+    """Return the table of ways to share the task matrix: medians over repeats and actors."""
+    rows = [
+        (
+            f"`{entry['way']}`",
+            f"{entry['ready_s']:.2f}",
+            f"{entry['private_mb']:.0f}",
+            f"{1e3 * entry['merge_s']:.0f}",
+        )
+        for entry in _read("sharing")["summary"]
+    ]
+    return _table(("way", "seconds until ready", "private memory of an actor, MB", "merge, ms"), rows)
+
+
+def _share(entry: dict[str, float] | None) -> str:
+    return "" if not entry else f"{entry['mean']:.2f}"
+
+
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    lines = [list(heads)]
+    lines.append(["---"] * len(lines[0]))
+    lines += [[str(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    table.__name__: table for table in (front_quality, reproducibility, overhead, surrogates, sharing)
+}
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
