@@ -73,3 +73,12 @@ def test_what_is_documented_in_words_is_there_too(digits_run, mapmerge):
 def test_a_plan_has_the_keys_that_are_documented(digits_family):
     planned = plan(str(digits_family / "study.yaml"), [])
     assert set(planned) == keys(sections()["`mapmerge plan --json`"])
+
+
+def test_the_tables_are_what_the_raw_results_say():
+    spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "figures.py")
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+    page = figures.PAGE.read_text()
+    assert figures.filled(page) == page, "run `python docs/figures.py`"
+    assert page.count("<!-- table: ") == len(figures.TABLES)
