@@ -26,8 +26,7 @@ class RoundSummary:
 def is_transient(task: object, run: object, state: object) -> bool:
     """Say whether trying again can help: a store that stumbled may, a wrong input or a failed run never does."""
     error = getattr(state, "data", None)
-    cause = getattr(error, "cause", error)
-    return isinstance(cause, OSError) and not isinstance(cause, MapmergeError)
+    return isinstance(error, OSError) and not isinstance(error, MapmergeError)
 
 
 @task(name="measure", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=1, retry_condition_fn=is_transient)
