@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -253,7 +254,13 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
         command = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
         words = [str(argument) for argument in arguments]
         return subprocess.Popen(
-            [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+            [*command, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Tests in the background of a shell inherit an ignored Ctrl-C; a person's terminal does not ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            **options,
         )
 
     return popen

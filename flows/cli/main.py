@@ -1,5 +1,6 @@
 """Start a command and turn its errors into words and exit codes."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from flows.cli import commands  # knows every command; each command imports what it needs
 
     try:
-        return commands.execute(options)
+        code = commands.execute(options)
+        sys.stdout.flush()
+        return code
     except BadInputError as error:
         print(f"mapmerge: {error}", file=sys.stderr)
         return 2
@@ -37,5 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("mapmerge: interrupted; a run goes on with `mapmerge resume RUN`", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
+        # What is still buffered must go somewhere, or Python complains when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
