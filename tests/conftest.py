@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -251,16 +250,12 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
     """Start a command in a process of its own: `start("run", study, env=..., cwd=...)`."""
 
     def popen(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
+        # Tests in the background of a shell inherit an ignored Ctrl-C; a person's terminal does not ignore it.
+        heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+        command = [sys.executable, "-c", f"{heed}; import sys; from flows.cli import main; sys.exit(main())"]
         words = [str(argument) for argument in arguments]
         return subprocess.Popen(
-            [*command, *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Tests in the background of a shell inherit an ignored Ctrl-C; a person's terminal does not ignore it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            **options,
+            [*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
         )
 
     return popen
