@@ -21,7 +21,8 @@ from mapmerge.merging.engine import ResidentModel
 from mapmerge.merging.task_matrix import TaskMatrix
 from mapmerge.records import Objective, Split
 from mapmerge.response import objective_to_json
-from tasks.resident import one_line, one_thread
+from mapmerge.threads import one_thread
+from tasks.resident import one_line
 
 
 @dataclass(frozen=True, slots=True, eq=False)

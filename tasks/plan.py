@@ -12,8 +12,9 @@ import numpy as np
 from mapmerge.config import read_study
 from mapmerge.records import Split
 from mapmerge.study import Study
+from mapmerge.threads import one_thread
 from tasks.inputs import freeze, open_inputs
-from tasks.resident import Blueprint, Resident, one_thread
+from tasks.resident import Blueprint, Resident
 
 _TIMED_ITEMS = 256
 _TIMED_CALLS = 4

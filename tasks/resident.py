@@ -1,8 +1,7 @@
 """What an actor holds and does: models and items stay in memory, a candidate costs one pass and its forward passes."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from mapmerge.merging.architecture import build_model
 from mapmerge.merging.engine import ResidentModel
 from mapmerge.merging.task_matrix import TaskMatrix
 from mapmerge.records import Array, Split
+from mapmerge.threads import one_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +120,6 @@ def _misfit(outcomes: object, items: int) -> str | None:
         return f"{outcomes.dtype} of shape {outcomes.shape}"
     bad = int((~np.isfinite(outcomes)).sum())
     return f"{bad} that are not finite" if bad else None
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with a single thread inside the block, and with as many as before after it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def one_line(error: BaseException) -> str:

@@ -13,12 +13,13 @@ from torch import nn
 from mapmerge.errors import ConfigError
 from mapmerge.evaluators.item_sets import write_item_set
 from mapmerge.records import JsonObject
+from mapmerge.threads import one_thread
 from mapmerge.zoo.card import data_card, study_file
 from mapmerge.zoo.objectives import OBJECTIVES
 from mapmerge.zoo.recipe import Recipe
 from mapmerge.zoo.sources import SOURCES, Images
 from mapmerge.zoo.splits import split_objectives
-from mapmerge.zoo.training import one_thread_a_model, train_base, train_experts
+from mapmerge.zoo.training import train_base, train_experts
 from mapmerge.zoo.vision import WIDTH
 
 
@@ -68,7 +69,7 @@ def build_vision(
     try:
         folder.mkdir()
         config = {"family": "vision", "width": WIDTH, "seed": seed}
-        with one_thread_a_model():
+        with one_thread():
             say(f"training the base on {experts} objectives")
             base, heads = train_base(
                 [parts[name].base for name in names], [one.classes for one in objectives], recipe=recipe, seed=seed

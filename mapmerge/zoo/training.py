@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,17 +15,6 @@ from mapmerge.randomness import generator
 from mapmerge.zoo.recipe import Recipe
 from mapmerge.zoo.sources import Images
 from mapmerge.zoo.vision import WIDTH, encoder
-
-
-@contextmanager
-def one_thread_a_model() -> Iterator[None]:
-    """Let every operation compute with one thread, so that sums have one order on machines of any size."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def train_base(
