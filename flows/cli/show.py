@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mapmerge.fronts.verdict import told_apart
+
 _PIPE_WIDTH = 160
 _MOST_ROWS = 12
 """Points of a front that are listed; `front --csv` and the report have all of them."""
@@ -25,6 +27,8 @@ def print_result(result: Mapping[str, Any]) -> None:
     console.print(_front_table(result, experts, objectives))
     if len(result["front"]) > _MOST_ROWS:
         console.print(f"… {len(result['front']) - _MOST_ROWS} more: mapmerge front {result['run_uri']} --csv\n")
+    if noise := " ".join(filter(None, [told_apart(result["front"]), _calibration(result)])):
+        console.print(f"{noise}\n", style="dim", markup=False)
     console.print(_baseline_table(result, objectives))
     volume = result["hypervolume"]
     console.print(
@@ -52,6 +56,20 @@ def _front_table(result: Mapping[str, Any], experts: list[str], objectives: list
         scores = [_score(point, name) for name in objectives]
         table.add_row(point["id"], *coefficients, *scores)
     return table
+
+
+def _calibration(result: Mapping[str, Any]) -> str:
+    """Say how many measured scores their prediction intervals hold; nothing for a result that does not know."""
+    known = result.get("calibration")
+    if known is None:
+        return ""
+    inside: Mapping[str, float] = known["inside"]
+    overall, least = sum(inside.values()) / len(inside), min(inside, key=lambda name: inside[name])
+    lowest = f", of {least} {100 * inside[least]:.0f} %" if inside[least] < overall else ""
+    return (
+        f"{100 * overall:.0f} % of measured scores lie in the {100 * known['level']:.0f} % interval predicted for"
+        f" them{lowest}."
+    )
 
 
 def _score(point: Mapping[str, Any], name: str) -> str:

@@ -10,6 +10,39 @@ from mapmerge.errors import BadInputError
 from mapmerge.records import Array, Interval
 
 
+def outcome_tables(outcomes: Sequence[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+    """Return one table [n, i_j] for each objective, or say what is wrong with them.
+
+    Raises:
+        BadInputError: an objective has no items, the numbers of points differ, or an outcome is not finite.
+
+    >>> [table.shape for table in outcome_tables([[[1.0, 0.0]], [[0.3, 0.1, 0.4]]])]
+    [(1, 2), (1, 3)]
+    """
+    tables = [np.asarray(table) for table in outcomes]
+    if not tables or any(table.ndim != 2 or table.shape[1] == 0 for table in tables):
+        shapes = [list(table.shape) for table in tables]
+        raise BadInputError(f"expected one [points, items] table of outcomes for each objective, got shapes {shapes}")
+    if len({len(table) for table in tables}) > 1:
+        raise BadInputError(
+            f"expected the same points in every objective, got {[len(table) for table in tables]} points;"
+            " leave out points that failed in one objective"
+        )
+    for objective, table in enumerate(tables):
+        if not np.isfinite(table).all():
+            raise BadInputError(f"objective {objective} has outcomes that are not finite")
+    return tables
+
+
+def right_or_wrong(outcomes: NDArray[np.floating]) -> bool:
+    """Tell whether outcomes are shares of right answers: all 0 or 1, or 0 or -1 for a share to be minimised.
+
+    >>> right_or_wrong(np.array([[1.0, 0.0]])), right_or_wrong(np.array([[-1.0, 1.0]]))
+    (True, False)
+    """
+    return bool(np.isin(outcomes, (0.0, -1.0 if (outcomes < 0).any() else 1.0)).all())
+
+
 def bootstrap_scores(outcomes: Sequence[NDArray[np.floating]], *, draws: int, rng: np.random.Generator) -> Array:
     """Redraw the items of every objective, with replacement, and return the scores that would have come out.
 
@@ -34,21 +67,11 @@ def bootstrap_scores(outcomes: Sequence[NDArray[np.floating]], *, draws: int, rn
     >>> bool(np.allclose(drawn.sum(axis=1), 1.0))
     True
     """
-    tables = [np.asarray(table) for table in outcomes]
-    if not tables or any(table.ndim != 2 or table.shape[1] == 0 for table in tables):
-        shapes = [list(table.shape) for table in tables]
-        raise BadInputError(f"expected one [points, items] table of outcomes for each objective, got shapes {shapes}")
-    if len({len(table) for table in tables}) > 1:
-        raise BadInputError(
-            f"expected the same points in every objective, got {[len(table) for table in tables]} points;"
-            " leave out points that failed in one objective"
-        )
+    tables = outcome_tables(outcomes)
     if draws < 1:
         raise BadInputError(f"expected at least 1 bootstrap draw, got {draws}")
     drawn = np.empty((draws, len(tables[0]), len(tables)))
     for objective, table in enumerate(tables):
-        if not np.isfinite(table).all():
-            raise BadInputError(f"objective {objective} has outcomes that are not finite")
         items = table.shape[1]
         exact = table.T.astype(np.float64)
         block = max(1, 2_000_000 // items)  # bounds the table of counts to 16 MB
@@ -131,9 +154,9 @@ def score_intervals(outcomes: NDArray[np.floating], drawn: Array, *, level: floa
     (0.987, 1.0)
     """
     low, high = quantiles(drawn, level=level)
-    sign = -1.0 if (outcomes < 0).any() else 1.0
-    if not np.isin(outcomes, (0.0, sign)).all():
+    if not right_or_wrong(outcomes):
         return low, high
+    sign = -1.0 if (outcomes < 0).any() else 1.0
     items = outcomes.shape[1]
     share = sign * outcomes.mean(axis=1, dtype=np.float64)
     z = float(ndtri(0.5 + level / 2.0))

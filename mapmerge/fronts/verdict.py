@@ -1,11 +1,14 @@
 """What a study found, in one honest paragraph."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from mapmerge.fronts.comparisons import Comparison
-from mapmerge.records import Interval
+from mapmerge.fronts.promises import Promise
+from mapmerge.records import Interval, JsonObject
 
 _SPOKEN = {
+    "base": "the base model",
     "experts": "the unmerged models",
     "uniform": "the uniform merge",
     "best_scalar": "the best single scaling factor",
@@ -21,6 +24,7 @@ def verdict(
     level: float,
     delivered: int,
     dominated: int,
+    promised: Mapping[str, Promise] | None = None,
     untrusted: Sequence[str] = (),
 ) -> str:
     """Say whether the front was worth it: better than what, worse than what, and how far its prediction was off.
@@ -32,6 +36,7 @@ def verdict(
         level: coverage of the intervals.
         delivered: how many merged models were measured for the front.
         dominated: how many of them turned out to be dominated.
+        promised: for each objective, what was predicted of them less what was measured.
         untrusted: objectives whose surrogate failed its checks.
 
     Returns:
@@ -53,6 +58,8 @@ def verdict(
         if same:
             sentences.append(f"{opening} {_listed(same)}.")
     sentences.append(_reached(hypervolume, predicted))
+    if broken := _promised(promised or {}):
+        sentences.append(broken)
     if dominated:
         verb = "is" if dominated == 1 else "are"
         sentences.append(f"Of {delivered} delivered models {dominated} {verb} dominated by another one as measured.")
@@ -61,6 +68,53 @@ def verdict(
             f"The surrogate of {_listed(list(untrusted))} failed its checks: rely on measured scores, not on predicted."
         )
     return " ".join(sentences)
+
+
+def told_apart(front: Sequence[JsonObject]) -> str:
+    """Say how many points of a front the held-out items cannot tell apart, from each other and from baselines.
+
+    Args:
+        front: the points of a result, each with its `id` and what it is `indistinguishable_from`.
+
+    Returns:
+        A sentence or two; nothing where there is nothing to say, also for a result that does not know.
+
+    >>> told_apart([{"id": "p01", "indistinguishable_from": ["uniform"]}, {"id": "p02", "indistinguishable_from": []}])
+    'The 2 front points can all be told apart from each other. 1 of them cannot be told apart from the uniform merge.'
+    """
+    alike = [point.get("indistinguishable_from", ()) for point in front]
+    ids = {point["id"] for point in front}
+    blurred = sum(not ids.isdisjoint(names) for names in alike)
+    baselines = Counter(name for names in alike for name in names if name not in ids)
+    sentences = []
+    if blurred:
+        sentences.append(
+            f"{blurred} of {len(front)} front points cannot be told apart from another one: they differ by no more than"
+            " the noise of the held-out items."
+        )
+    elif len(front) > 1 and "indistinguishable_from" in front[0]:
+        sentences.append(f"The {len(front)} front points can all be told apart from each other.")
+    if baselines and len(front) == 1:
+        names = _listed([_SPOKEN.get(name, name) for name in baselines])
+        sentences.append(f"The one front point cannot be told apart from {names}.")
+    elif baselines:
+        (first, count), *rest = ((_SPOKEN.get(name, name), count) for name, count in baselines.items())
+        others = "".join(f", {count} not from {name}" for name, count in rest)
+        sentences.append(f"{count} of them cannot be told apart from {first}{others}.")
+    return " ".join(sentences)
+
+
+def _promised(promised: Mapping[str, Promise]) -> str:
+    clauses = []
+    for words in ("promised too much", "promised too little"):
+        same = [(name, abs(promise.missed.value)) for name, promise in promised.items() if promise.words == words]
+        if same:
+            clauses.append(f"{words} on {_listed([f'{name} (by {by:.2g})' for name, by in same])}")
+    if not clauses:
+        return ""
+    return (
+        f"Averaged over the delivered models the surrogates {', and '.join(clauses)}: more than the noise of the items."
+    )
 
 
 def _against(comparison: Comparison, level: float) -> str:

@@ -21,8 +21,11 @@ const stage = {
     for (const listener of this.listeners) listener(point, how);
   },
   raise() {
-    for (const node of document.querySelectorAll(".point.picked")) node.classList.remove("picked");
+    for (const node of document.querySelectorAll(".point.picked, .point.alike")) node.classList.remove("picked", "alike");
     if (!this.picked) return;
+    for (const point of this.points.filter((other) => this.picked.indistinguishable_from?.includes(nameAmongAlike(other)))) {
+      for (const node of document.querySelectorAll(`.point[data-key="${point.key}"]`)) node.classList.add("alike");
+    }
     for (const node of document.querySelectorAll(`.point[data-key="${this.picked.key}"]`)) {
       node.classList.add("picked");
       if (!node.closest(".space")) node.parentNode.append(node);
@@ -34,6 +37,9 @@ const stage = {
     for (const node of document.querySelectorAll(`.point[data-key="${point.key}"]`)) node.classList.add("near");
   },
 };
+
+// What a point is called where another one says which it cannot be told apart from.
+const nameAmongAlike = ({ kind, name }) => ({ front: name, base: "base", uniform: "uniform", scalar: "best_scalar", expert: `expert ${name}` })[kind];
 
 const pickable = (point) => point.kind === "front" || point.kind === "dominated";
 

@@ -11,7 +11,7 @@ from string import Template
 from typing import Any
 
 from mapmerge.report.formats import objective_decimals
-from mapmerge.report.points import KIND_WORDS, points_of
+from mapmerge.report.points import BASELINE_NAMES, KIND_WORDS, points_of
 from mapmerge.report.sections import BASELINE_WORDS, sections_of
 
 SCRIPTS = (
@@ -83,6 +83,7 @@ def _page_data(result: Mapping[str, Any]) -> dict[str, Any]:
         "points": [point.to_json() for point in points],
         "words": KIND_WORDS,
         "baselines": BASELINE_WORDS,
+        "spoken": BASELINE_NAMES,
         "hypervolume": result["hypervolume"],
         "history": result.get("history", []),
         "comparisons": result.get("comparisons", []),

@@ -64,13 +64,22 @@ function showPicked(point, how) {
     : present(share) ? `On the front in ${Math.round(share * 100)}% of the resamples` : "On the front";
   byId("picked").replaceChildren(
     html("h4", {}, html("span", { class: "swatch" }), point.name, html("small", {}, ` picked ${how}`)),
-    html("p", { class: "quiet small" }, `${standing}.`),
+    html("p", { class: "quiet small" }, `${standing}. ${alikeWords(point)}`),
     scoresTable(point),
     coefficientsTable(point),
     copying(point),
   );
   const scores = data.objectives.map(({ name }) => `${name} ${number(point.measured[name], data.decimals[name])}`);
   say(`Picked ${point.name} ${how}: ${scores.join(", ")}.`, false);
+}
+
+// Which others the items cannot tell it apart from; a long list ends in a number.
+function alikeWords(point) {
+  const names = (point.indistinguishable_from ?? []).map((name) => data.spoken[name] ?? name);
+  if (!names.length) return "";
+  const said = names.length > 7 ? [...names.slice(0, 6), `${names.length - 6} more`] : names;
+  const list = said.length > 1 ? `${said.slice(0, -1).join(", ")} and ${said.at(-1)}` : said[0];
+  return `Within the noise it cannot be told apart from ${list}, outlined in the figures.`;
 }
 
 // Screen readers hear everything; what the eye sees anyway is not written twice.

@@ -17,6 +17,9 @@ KIND_WORDS: dict[Kind, str] = {
 }
 """What the report calls each kind of point."""
 
+BASELINE_NAMES = {"base": "the base model", "uniform": "the uniform merge", "best_scalar": "the best scalar"}
+"""What a sentence calls the baselines that a front point cannot be told apart from; others are named as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:

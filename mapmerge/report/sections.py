@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from mapmerge.fronts.verdict import told_apart
 from mapmerge.report.formats import (
     ABSENT,
     count,
@@ -16,7 +17,7 @@ from mapmerge.report.formats import (
     volume_digits,
 )
 from mapmerge.report.headline import headline
-from mapmerge.report.points import KIND_WORDS, points_of
+from mapmerge.report.points import BASELINE_NAMES, KIND_WORDS, points_of
 from mapmerge.report.tables import Cell, Column, table
 
 BASELINE_WORDS = {
@@ -36,7 +37,7 @@ def sections_of(result: Mapping[str, Any]) -> dict[str, str]:
     """
     return {
         "headline": headline(result),
-        "front_lead": escape(_front_lead(result)),
+        "front_lead": escape(f"{_front_lead(result)} {told_apart(result['front'])}".rstrip()),
         "cost_lead": escape(_cost_lead()),
         "comparisons_lead": escape(_comparisons_lead()),
         "comparisons": comparisons(result),
@@ -79,9 +80,12 @@ def comparisons(result: Mapping[str, Any]) -> str:
 
 
 def surrogates(result: Mapping[str, Any]) -> str:
-    """Return the table of how well each surrogate predicted points it had not seen, with the gate's verdict."""
+    """Return the table of how well each surrogate predicted what it had not seen, with the gate's verdict."""
     rows = []
     fits = result.get("surrogates", {})
+    promised = (result.get("winners_curse") or {}).get("objectives", {})
+    inside = (result.get("calibration") or {}).get("inside", {})
+    digits = objective_decimals(result, [point.record for point in points_of(result)])
     for name in (objective["name"] for objective in result["objectives"] if objective["name"] in fits):
         fit = fits[name]
         verdict = Cell("passed", style="good") if fit["passed"] else Cell("not passed", style="bad")
@@ -93,6 +97,8 @@ def surrogates(result: Mapping[str, Any]) -> str:
                 Cell(number(fit["r2_cv"]), numeric=True),
                 Cell(number(fit["loo_rmse"], 4), numeric=True),
                 Cell(count(fit["points"]), numeric=True),
+                _missed(promised.get(name), digits[name]),
+                Cell(f"{inside[name]:.0%}" if name in inside else ABSENT, numeric=True),
                 Cell(f"{fit['condition']:.1e}" if fit.get("condition") is not None else ABSENT, numeric=True),
                 Cell(f"{fit['kind']}, {fit['link']} link"),
             ]
@@ -106,6 +112,8 @@ def surrogates(result: Mapping[str, Any]) -> str:
             Column("R²", "left out", numeric=True),
             Column("RMSE", "left out", numeric=True),
             Column("Points", numeric=True),
+            Column("Promised too much", "front, held-out", numeric=True),
+            Column("In its interval", "front, held-out", numeric=True),
             Column("Condition", numeric=True),
             Column("Model"),
         ],
@@ -156,6 +164,7 @@ def points(result: Mapping[str, Any]) -> str:
         Column("What it is"),
         *(Column(o["name"], _direction(o), numeric=True) for o in result["objectives"]),
         Column("On the front", "of resamples", numeric=True),
+        Column("Not told apart from", "within the noise"),
         *(Column(name, "coefficient", numeric=True) for name in result["experts"]),
     ]
     rows = []
@@ -177,6 +186,7 @@ def points(result: Mapping[str, Any]) -> str:
                     for name in objectives
                 ),
                 Cell(ABSENT if share is None else f"{share:.0%}", order=_order(share), numeric=True),
+                _alike(record.get("indistinguishable_from")),
                 *(
                     Cell(number(c, 3), order=_order(c), numeric=True)
                     for c in (record["coefficients"].get(name, 0.0) for name in result["experts"])
@@ -255,11 +265,28 @@ def _surrogates_lead(result: Mapping[str, Any]) -> str:
     failed = [name for name, fit in fits.items() if not fit["passed"]]
     rule = "Each point is predicted from a fit that has not seen it."
     if not failed:
-        return f"{rule} Every surrogate passed the gate."
+        return f"{rule} Every surrogate passed the gate.{_curse_lead(result)}"
     return (
         f"{rule} The gate did not pass {listing(failed)}: what was predicted there deserves doubt, "
-        "what was measured does not."
+        f"what was measured does not.{_curse_lead(result)}"
     )
+
+
+def _curse_lead(result: Mapping[str, Any]) -> str:
+    curse = result.get("winners_curse")
+    if curse is None:
+        return ""
+    words = (
+        " What counts is the front, for which a search picks what a surrogate overrates along with what is good: the "
+        f"table says how much too much was promised of the {plural(curse['points'], 'delivered model')} on average "
+        "(predicted less measured on held-out items, turned so that below zero is too little), and what share of their "
+        f"scores lies in the {level(result)} interval that was predicted."
+    )
+    missed = curse["hypervolume"]
+    if missed is None:
+        return words
+    side = "below" if missed["value"] > 0 else "above"
+    return f"{words} The measured hypervolume is {abs(missed['value']):.0%} {side} the predicted one."
 
 
 def _points_lead(result: Mapping[str, Any]) -> str:
@@ -268,6 +295,20 @@ def _points_lead(result: Mapping[str, Any]) -> str:
         f"{plural(len(shown), 'measured model')} with held-out scores, {level(result)} intervals and coefficients. "
         "The headings sort; the name of a front point picks it."
     )
+
+
+def _alike(names: Sequence[str] | None) -> Cell:
+    if not names:
+        return Cell(ABSENT, order=0, style="names")
+    return Cell(listing(BASELINE_NAMES.get(name, name) for name in names), order=len(names), style="names")
+
+
+def _missed(promise: Mapping[str, Any] | None, digits: int) -> Cell:
+    if promise is None:
+        return Cell(ABSENT, numeric=True)
+    spread = interval(promise["low"], promise["high"], digits)
+    style = "" if promise["words"] == "no difference beyond the noise" else "bad"
+    return Cell(_signed(promise["value"], digits), spread, numeric=True, style=style)
 
 
 def _direction(objective: Mapping[str, Any]) -> str:

@@ -5,7 +5,8 @@ from mapmerge.errors import BadInputError
 from mapmerge.fronts.bootstrap import bootstrap_interval, bootstrap_scores, quantiles
 from mapmerge.fronts.comparisons import Comparison, compare
 from mapmerge.fronts.indicators import Normalisation, hypervolume
-from mapmerge.fronts.verdict import verdict
+from mapmerge.fronts.promises import Promise
+from mapmerge.fronts.verdict import told_apart, verdict
 from mapmerge.records import Interval
 
 UNIT = Normalisation(np.array([0.5, 0.5]), np.array([0.9, 0.9]))
@@ -200,3 +201,43 @@ def test_the_verdict_admits_an_empty_front() -> None:
     text = verdict([], hypervolume=Interval(0.0, 0.0, 0.0), predicted=0.2, level=0.9, delivered=3, dominated=1)
     assert "no delivered model is above the reference point" in text
     assert "Of 3 delivered models 1 is dominated" in text
+
+
+def test_the_verdict_says_which_promises_were_broken() -> None:
+    def said(**values: float) -> str:
+        return verdict(
+            [],
+            hypervolume=Interval(0.5, 0.4, 0.6),
+            predicted=0.5,
+            level=0.9,
+            delivered=3,
+            dominated=0,
+            promised={name: Promise(Interval(v, v - 0.01, v + 0.01), abs(v) > 0.01) for name, v in values.items()},
+        )
+
+    assert "surrogates" not in said(digits=0.002, cars=-0.001)
+    assert "the surrogates promised too much on digits (by 0.034): more than" in said(digits=0.0341, cars=-0.001)
+    both = said(digits=0.0341, cars=-0.02, signs=0.5)
+    assert "too much on digits (by 0.034) and signs (by 0.5), and promised too little on cars (by 0.02)" in both
+
+
+@pytest.mark.parametrize(
+    ("alike", "words"),
+    [
+        ([["p02"], ["p01"], []], "2 of 3 front points cannot be told apart from another one: they differ by no more"),
+        ([[], [], []], "The 3 front points can all be told apart from each other."),
+        (
+            [["uniform", "expert digits"], ["uniform"], []],
+            "2 of them cannot be told apart from the uniform merge, 1 not",
+        ),
+        ([["base", "best_scalar"]], "The one front point cannot be told apart from the base model and the best single"),
+    ],
+)
+def test_a_person_is_told_which_points_are_alike(alike: list[list[str]], words: str) -> None:
+    front = [{"id": f"p{place + 1:02d}", "indistinguishable_from": names} for place, names in enumerate(alike)]
+    assert words in told_apart(front)
+
+
+def test_nothing_is_said_of_what_a_result_does_not_know() -> None:
+    assert told_apart([{"id": "p01"}, {"id": "p02"}]) == ""
+    assert told_apart([{"id": "p01", "indistinguishable_from": []}]) == ""

@@ -72,6 +72,12 @@ def sample_result(
         }
         for place in range(len(best))
     ]
+    for point_of_front in (p for p, keep in zip(delivered, kept, strict=True) if keep):
+        point_of_front["indistinguishable_from"] = []
+    alike = [p for p, keep in zip(delivered, kept, strict=True) if keep][:2]
+    if len(alike) == 2:
+        alike[0]["indistinguishable_from"] = [alike[1]["id"], "uniform", f"expert {experts[0]}"]
+        alike[1]["indistinguishable_from"] = [alike[0]["id"]]
     single = np.vstack([np.zeros(k), np.eye(k), np.full(k, 1 / k), np.full(k, 1.35 / k), pool[:40]])
     others = [point(*row) for row in zip(single, *measure(single), strict=True)]
     unmerged = np.array([list(p["measured"].values()) for p in others[: k + 1]]) * sign
@@ -114,6 +120,17 @@ def sample_result(
             "ideal_point": _by(objectives, ideal * sign),
         },
         "surrogates": {o["name"]: _surrogate(o, scores, pool[:30], place, rng) for place, o in enumerate(objectives)},
+        "winners_curse": {
+            "points": len(delivered),
+            "level": 0.9,
+            "objectives": {o["name"]: _promise(0.003 if place else 0.021) for place, o in enumerate(objectives)},
+            "hypervolume": {**_promise(0.04), "low": -0.01, "high": 0.09, "words": "no difference beyond the noise"},
+        },
+        "calibration": {
+            "points": len(delivered),
+            "level": 0.9,
+            "inside": {o["name"]: 0.75 if place else 0.875 for place, o in enumerate(objectives)},
+        },
         "front": [p for p, keep in zip(delivered, kept, strict=True) if keep],
         "dominated": [p for p, keep in zip(delivered, kept, strict=True) if not keep],
         "baselines": {
@@ -204,6 +221,12 @@ def _surrogate(
         "reasons": [] if fit >= 0.8 else [f"cross-validated R² {fit:.2f} is below 0.80"],
         "loo": [{"measured": float(a), "predicted": float(b)} for a, b in zip(measured, predicted, strict=True)],
     }
+
+
+def _promise(value: float) -> dict[str, Any]:
+    low, high = value - 0.0125, value + 0.0125
+    words = "promised too much" if low > 0 else "no difference beyond the noise"
+    return {"value": value, "standard_error": 0.0076, "low": low, "high": high, "words": words}
 
 
 def _comparison(name: str, value: float, front: float) -> dict[str, Any]:

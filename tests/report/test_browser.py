@@ -66,6 +66,20 @@ def test_scripts_draw_every_front_point(
     assert re.search(rf"mapmerge export {re.escape(result['run_uri'])} --point p\d+ --out merged-p\d+", document)
 
 
+def test_what_the_picked_point_cannot_be_told_apart_from_is_named_and_outlined(
+    make_result: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    result = make_result(2)
+    ids = [point["id"] for point in result["front"]]
+    for point in result["front"]:
+        point["indistinguishable_from"] = [*sorted({*ids} - {point["id"]})[:9], "uniform"]
+    document, console = drawn(result, tmp_path)
+    assert console == ""
+    assert re.search(r"cannot be told apart from (p\d+, ){5}p\d+ and 4 more, outlined", document)
+    outlined = re.findall(r'class="point kind-(\w+) alike"', inside(document, "figure-front"))
+    assert sorted(outlined) == ["front"] * 9 + ["uniform"]
+
+
 def test_bare_result_with_hostile_names_draws_without_a_complaint(
     make_result: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

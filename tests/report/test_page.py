@@ -151,6 +151,39 @@ def test_turned_axes_are_said(make_result: Maker) -> None:
     assert "the axis of street numbers runs backwards" in render(make_result(2, lowered=True))
 
 
+def test_points_that_cannot_be_told_apart_are_named(make_result: Maker) -> None:
+    result = make_result(3)
+    first, second = result["front"][:2]
+    page = render(result)
+    count = len(result["front"])
+    assert f"2 of {count} front points cannot be told apart from another one" in page
+    assert f'<td class="names" data-order="3">{second["id"]}, the uniform merge and expert digits</td>' in page
+    assert f'<td class="names" data-order="1">{first["id"]}</td>' in page
+    assert embedded(page)["spoken"]["uniform"] == "the uniform merge"
+
+
+def test_promises_and_what_was_kept_of_them_are_in_the_table_of_surrogates(make_result: Maker) -> None:
+    page = render(make_result(2))
+    assert '<td class="num bad">+0.021 <span class="under">[0.009, 0.034]</span></td><td class="num">88%</td>' in page
+    assert '<td class="num">+0.003 <span class="under">[−0.010, 0.015]</span></td><td class="num">75%</td>' in page
+    assert "promised of the 24 delivered models on average" in page
+    assert "The measured hypervolume is 4% below the predicted one." in page
+
+
+def test_a_result_that_knows_nothing_of_noise_between_points_is_drawn_all_the_same(make_result: Maker) -> None:
+    result = make_result(2)
+    for key in ("winners_curse", "calibration"):
+        del result[key]
+    for point in result["front"]:
+        del point["indistinguishable_from"]
+    page = render(result)
+    assert "told apart from another" not in page
+    assert "too much was promised" not in page
+    result = make_result(2)
+    result["winners_curse"]["hypervolume"] = None
+    assert "The measured hypervolume is" not in render(result)
+
+
 def test_missing_numbers_become_dashes(make_result: Maker) -> None:
     result = make_result(2)
     result["surrogates"]["digits"] |= {"r2_cv": None, "passed": False, "reasons": ["scores do not vary"], "loo": []}
