@@ -9,7 +9,8 @@ import numpy as np
 from mapmerge.designs.region import Region
 from mapmerge.fronts.landscape import Landscape
 from mapmerge.records import Array, Metric, Objective
-from mapmerge.surrogates.quadratic import QuadraticSurrogate
+from mapmerge.surrogates.protocol import Surrogate
+from mapmerge.surrogates.stored import surrogate_from_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +24,7 @@ class ResponseSurfaces:
     """
 
     objectives: tuple[Objective, ...]
-    surrogates: tuple[QuadraticSurrogate, ...]
+    surrogates: tuple[Surrogate, ...]
     region: Region
 
     @property
@@ -65,7 +66,7 @@ class ResponseSurfaces:
         """Rebuild what `to_json` gave."""
         return ResponseSurfaces(
             objectives=tuple(objective_from_json(entry) for entry in stored["objectives"]),
-            surrogates=tuple(QuadraticSurrogate.from_json(entry) for entry in stored["surrogates"]),
+            surrogates=tuple(surrogate_from_json(entry) for entry in stored["surrogates"]),
             region=Region.from_json(stored["region"]),
         )
 

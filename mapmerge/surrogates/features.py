@@ -1,4 +1,4 @@
-"""The quadratic in the coefficients: its features, and its shape as constant, slope and curvature."""
+"""The quadratic in the coefficients: standardised, as features, and as constant, slope and curvature."""
 
 import numpy as np
 
@@ -35,6 +35,20 @@ def quadratic_features(coefficients: Array) -> Array:
     first, second = np.triu_indices(coefficients.shape[1], 1)
     cross = coefficients[:, first] * coefficients[:, second]
     return np.column_stack([np.ones(len(coefficients)), coefficients, coefficients**2, cross])
+
+
+def standardise(coefficients: Array, centre: Array, scale: Array) -> Array:
+    """Return (coefficients - centre) / scale, shape [n, k], once the shape is known to fit.
+
+    Raises:
+        BadInputError: coefficients are not of shape [n, k].
+
+    >>> standardise(np.array([[3.0, 4.0]]), np.array([1.0, 1.0]), np.array([2.0, 1.0]))
+    array([[1., 3.]])
+    """
+    if coefficients.ndim != 2 or coefficients.shape[1] != len(centre):
+        raise BadInputError(f"expected coefficients of shape [n, {len(centre)}], got {list(coefficients.shape)}")
+    return (coefficients - centre) / scale
 
 
 def quadratic_form(parameters: Array, k: int) -> tuple[float, Array, Array]:

@@ -1,15 +1,17 @@
 """Fit a quadratic surrogate: a convex problem with a ridge that sets itself."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from mapmerge.errors import BadInputError
 from mapmerge.records import Array, Metric
-from mapmerge.surrogates.features import quadratic_features
+from mapmerge.surrogates.features import quadratic_features, standardise
 from mapmerge.surrogates.links import Link
 from mapmerge.surrogates.quadratic import QuadraticSurrogate
 from mapmerge.surrogates.ridge import Problem, RidgeFit, fit_ridge, leave_one_out, spread
+from mapmerge.threads import one_blas_thread
 
 _STRENGTHS = 10.0 ** np.arange(2.0, -10.5, -0.5)
 """Ridge strengths that are tried, in units of the information of all scores together."""
@@ -57,6 +59,29 @@ def fit_quadratic(
     >>> bool(abs(fit.predict(c) - truth).max() < 1e-6)
     True
     """
+    return solve_quadratic(coefficients, scores, variances, items, metric).surrogate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A fitted quadratic with the problem that it solves, for those who build on it.
+
+    Args:
+        surrogate: the fit.
+        problem: what was fitted: features of the standardised coefficients, unit scores, items.
+        ridge: shape [p], what holds each parameter back; 0 for the constant.
+        floor: how many times larger the scores' measured variance is than the noise model expects, on the whole.
+    """
+
+    surrogate: QuadraticSurrogate
+    problem: Problem
+    ridge: Array
+    floor: float
+
+
+@one_blas_thread()
+def solve_quadratic(coefficients: Array, scores: Array, variances: Array, items: Array, metric: Metric) -> Solved:
+    """Do what `fit_quadratic` does, and return also what was solved."""
     coefficients, scores, variances, items = (
         np.array(values, dtype=np.float64) for values in (coefficients, scores, variances, items)
     )
@@ -64,12 +89,13 @@ def fit_quadratic(
     link = Link.of(metric)
     centre, scale = np.mean(coefficients, axis=0), np.std(coefficients, axis=0)
     scale = np.where(scale > 1e-12 * np.abs(centre), scale, 1.0)
-    features = quadratic_features((coefficients - centre) / scale)
+    features = quadratic_features(standardise(coefficients, centre, scale))
     problem = Problem(link, features, _answers(link, scores, items), items)
     floor = _noise_of_items(link, problem.unit, variances, items)
-    strength, fit = _best_fit(problem, coefficients.shape[1])
+    k = coefficients.shape[1]
+    strength, fit = _best_fit(problem, k)
     scatter = _scatter(problem, fit)
-    return QuadraticSurrogate(
+    surrogate = QuadraticSurrogate(
         link=link,
         centre=centre,
         scale=scale,
@@ -80,9 +106,11 @@ def fit_quadratic(
         freedom=max(len(scores) - _used(problem, fit), 1.0),
         ridge=strength,
         measured=scores,
+        items=items,
         left_out=link.mean(leave_one_out(problem, fit)),
         condition=_condition(features),
     )
+    return Solved(surrogate, problem, strength * _shape(problem, k), floor)
 
 
 def _answers(link: Link, scores: Array, items: Array) -> Array:
@@ -102,12 +130,8 @@ def _noise_of_items(link: Link, unit: Array, variances: Array, items: Array) -> 
 
 def _best_fit(problem: Problem, k: int) -> tuple[float, RidgeFit]:
     """Return the ridge strength with the least leave-one-out deviance, and its fit."""
-    p = problem.features.shape[1]
-    eta = problem.link.linearise(problem.link.lower + problem.link.span * problem.unit, problem.items)
-    start = np.zeros(p)
-    start[0] = np.mean(eta)
-    shape = np.concatenate([[0.0], np.full(k, _SLOPE_SHARE), np.ones(p - k - 1)])
-    shape *= float(np.sum(problem.items * problem.link.weight(eta)))
+    shape, start = _shape(problem, k), np.zeros(problem.features.shape[1])
+    start[0] = np.mean(problem.linearised())
     best: tuple[float, float, RidgeFit] | None = None
     for strength in _STRENGTHS:  # from the strongest on: of equals the strongest is kept
         fit = fit_ridge(problem, strength * shape, start)
@@ -117,6 +141,12 @@ def _best_fit(problem: Problem, k: int) -> tuple[float, RidgeFit]:
             best = (lost, float(strength), fit)
     assert best is not None
     return best[1], best[2]
+
+
+def _shape(problem: Problem, k: int) -> Array:
+    """Return how strongly a ridge of strength 1 holds back each parameter, [p]."""
+    shape = np.concatenate([[0.0], np.full(k, _SLOPE_SHARE), np.ones(problem.features.shape[1] - k - 1)])
+    return shape * float(np.sum(problem.items * problem.link.weight(problem.linearised())))
 
 
 def _dispersion(fit: RidgeFit, n: int, floor: float) -> float:

@@ -3,14 +3,17 @@
 from typing import ClassVar, Protocol
 
 from mapmerge.records import Array, JsonObject
+from mapmerge.surrogates.links import Link
 
 
 class Surrogate(Protocol):
-    """A fitted stand-in for one objective; everything is on the metric's own scale.
+    """A fitted stand-in for one objective; everything but eta is on the metric's own scale.
 
     Attributes:
         kind: name of the family, such as `quadratic`.
+        link: between eta, which can be any number, and the score.
         measured: shape [n], the scores it was fitted to.
+        items: shape [n], how many items stand behind each of them, or would be as precise if drawn simply at random.
         left_out: shape [n], what it predicts for each of them when that one is left out of the fit.
         condition: condition number of the fit's design; infinite where the design cannot identify the parameters.
     """
@@ -18,8 +21,16 @@ class Surrogate(Protocol):
     kind: ClassVar[str]
 
     @property
+    def link(self) -> Link:
+        """The link between eta and the score."""
+
+    @property
     def measured(self) -> Array:
         """Scores that were fitted, shape [n]."""
+
+    @property
+    def items(self) -> Array:
+        """Items behind each score, shape [n]."""
 
     @property
     def left_out(self) -> Array:
@@ -43,8 +54,11 @@ class Surrogate(Protocol):
     def gradient(self, coefficients: Array) -> Array:
         """Return d score / d coefficients, shape [n, k]."""
 
+    def eta(self, coefficients: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation, [n] each, of the score before the link, without measurement noise."""
+
     def interval(self, coefficients: Array, level: float = 0.9) -> tuple[Array, Array]:
-        """Return lower and upper ends, each of shape [n], of intervals for the expected scores."""
+        """Return lower and upper ends, each of shape [n], of intervals for fresh measurements."""
 
     def to_json(self) -> JsonObject:
         """Return everything needed to rebuild the surrogate, bit for bit."""

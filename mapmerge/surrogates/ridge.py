@@ -9,7 +9,9 @@ from mapmerge.records import Array
 from mapmerge.surrogates.links import Link
 
 _STEPS = 25
-_HALVINGS = 40
+_HALVINGS = 200
+"""So often because from a start where the link is flat the first step is far too long."""
+
 _TOLERANCE = 1e-13
 
 
@@ -36,6 +38,10 @@ class Problem:
     def information(self, parameters: Array) -> Array:
         """Return how much [n] each score tells about its eta: one over its variance on the eta scale."""
         return self.items * self.link.weight(self.features @ parameters)
+
+    def linearised(self) -> Array:
+        """Return the eta [n] at which the link gives about each score: see `Link.linearise`."""
+        return self.link.linearise(self.link.lower + self.link.span * self.unit, self.items)
 
     def pull(self, parameters: Array) -> Array:
         """Return how much [n] each score pulls at its eta: the score function."""

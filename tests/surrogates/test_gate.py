@@ -41,3 +41,17 @@ def test_too_few_candidates_are_stopped():
 def test_an_objective_that_never_changes_passes():
     points = np.random.default_rng(0).random((30, 2))
     assert check(_fit(points, np.full(30, 0.25))).passed
+
+
+def test_the_luck_of_fresh_samples_is_no_fault_of_a_surrogate():
+    rng = np.random.default_rng(0)
+    coefficients = rng.random((80, 1))
+    truth = 0.6 + 0.2 * coefficients[:, 0]
+    items = np.full(80, 60.0)
+    scores = rng.binomial(60, truth) / 60
+    fitted = fit_quadratic(coefficients, scores, scores * (1 - scores) / 60, items, ACCURACY)
+    assert not check(fitted).passed
+    assert check(fitted, fresh_items=True).passed
+    wave = rng.binomial(60, 0.5 + 0.4 * np.sin(40 * coefficients[:, 0])) / 60
+    rough = fit_quadratic(coefficients, wave, wave * (1 - wave) / 60, items, ACCURACY)
+    assert not check(rough, fresh_items=True).passed

@@ -69,6 +69,18 @@ def test_intervals_hold_the_prediction_and_grow_with_the_level_and_away_from_the
     assert np.all((lower <= low) & (low <= predicted) & (predicted <= high) & (high <= higher))
 
 
+@settings(max_examples=15, deadline=None)
+@given(surrogates)
+def test_eta_is_what_the_link_is_applied_to_and_its_spread_is_without_the_noise_of_a_measurement(surrogate):
+    points = np.random.default_rng(0).random((6, len(surrogate.centre)))
+    eta, sd = surrogate.eta(points)
+    np.testing.assert_array_equal(surrogate.link.mean(eta), surrogate.predict(points))
+    assert np.all(sd >= np.sqrt(surrogate.misfit))
+    silent = dataclasses.replace(surrogate, noise=0.0, freedom=1e9)
+    reach = surrogate.link.mean(eta + 1.6448536 * sd)
+    np.testing.assert_allclose(silent.interval(points, 0.9)[1], surrogate.link.clip(reach), rtol=1e-5, atol=1e-9)
+
+
 def test_r2_and_error_are_those_of_left_out_points():
     surrogate = dataclasses.replace(
         _fitted(METRICS[0], 1, np.random.default_rng(0)),
@@ -86,7 +98,7 @@ def test_what_a_surrogate_cannot_use_is_refused():
             call(np.zeros((1, 3)))
     with pytest.raises(BadInputError, match="level between 0 and 1, got 90"):
         surrogate.interval(np.zeros((1, 2)), 90)
-    with pytest.raises(BadInputError, match="schema 'mapmerge/quadratic/1', got None"):
+    with pytest.raises(BadInputError, match="schema 'mapmerge/quadratic/2', got None"):
         QuadraticSurrogate.from_json({})
     plain = {name: value for name, value in surrogate.to_json().items() if name not in ("ridge", "link")}
     with pytest.raises(BadInputError, match="lacks link, ridge"):

@@ -1,0 +1,21 @@
+"""Read a stored surrogate of any kind."""
+
+from mapmerge.errors import BadInputError
+from mapmerge.records import JsonObject
+from mapmerge.surrogates.gaussian_process import GaussianProcessSurrogate
+from mapmerge.surrogates.protocol import Surrogate
+from mapmerge.surrogates.quadratic import QuadraticSurrogate
+
+_FAMILIES = {family.kind: family.from_json for family in (QuadraticSurrogate, GaussianProcessSurrogate)}
+
+
+def surrogate_from_json(plain: JsonObject) -> Surrogate:
+    """Rebuild a surrogate from what its `to_json` returned: the same predictions bit for bit.
+
+    Raises:
+        BadInputError: the kind is none of ours, the object is of another schema, or a part is missing.
+    """
+    kind = plain.get("kind")
+    if kind not in _FAMILIES:
+        raise BadInputError(f"expected a surrogate of kind {' or '.join(map(repr, _FAMILIES))}, got {kind!r}")
+    return _FAMILIES[kind](plain)

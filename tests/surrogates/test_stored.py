@@ -1,0 +1,42 @@
+import json
+
+import numpy as np
+import pytest
+
+from mapmerge.designs.region import Region
+from mapmerge.errors import BadInputError
+from mapmerge.records import Metric, Objective
+from mapmerge.response import ResponseSurfaces
+from mapmerge.surrogates.fitting import fit_quadratic
+from mapmerge.surrogates.gaussian_process import fit_gaussian_process
+from mapmerge.surrogates.stored import surrogate_from_json
+
+ACCURACY = Metric("accuracy", lower=0.0, upper=1.0, maximize=True)
+
+
+def _measured():
+    points = np.random.default_rng(0).random((30, 2))
+    scores = 0.5 + 0.3 * np.sin(6.0 * points[:, 0]) * points[:, 1]
+    return points, scores, np.full(30, 1e-4), np.full(30, 2000), ACCURACY
+
+
+def test_surfaces_of_surrogates_of_all_kinds_come_back_with_the_same_bits():
+    measured = _measured()
+    surfaces = ResponseSurfaces(
+        objectives=(Objective("a", ACCURACY), Objective("b", ACCURACY)),
+        surrogates=(fit_quadratic(*measured), fit_gaussian_process(*measured)),
+        region=Region(np.zeros(2), np.ones(2)),
+    )
+    again = ResponseSurfaces.from_json(json.loads(json.dumps(surfaces.to_json())))
+    assert [surrogate.kind for surrogate in again.surrogates] == ["quadratic", "gaussian-process"]
+    np.testing.assert_array_equal(again.scores(measured[0]), surfaces.scores(measured[0]))
+    np.testing.assert_array_equal(again.intervals(measured[0], 0.9), surfaces.intervals(measured[0], 0.9))
+    for one, other in zip(again.surrogates, surfaces.surrogates, strict=True):
+        np.testing.assert_array_equal(one.eta(measured[0]), other.eta(measured[0]))
+
+
+@pytest.mark.parametrize("kind", [None, "forest"])
+def test_a_kind_that_is_none_of_ours_is_refused(kind):
+    plain = dict(fit_quadratic(*_measured()).to_json()) | {"kind": kind}
+    with pytest.raises(BadInputError, match="kind 'quadratic' or 'gaussian-process', got"):
+        surrogate_from_json(plain)
