@@ -15,19 +15,17 @@ from prefect.artifacts import (
 
 
 class RoundProgress:
-    """The progress of one round on the Prefect page, brought up to date at every tenth of the way."""
+    """The progress of one round, or of a stream of them, on the Prefect page: brought up to date at every tenth."""
 
-    def __init__(self, study: str, name: str, total: int) -> None:
-        created = create_progress_artifact(
-            progress=0.0, key=f"{artifact_key(study)}-progress", description=f"{name}: {total} candidates"
-        )
+    def __init__(self, study: str, description: str, total: int) -> None:
+        created = create_progress_artifact(progress=0.0, key=f"{artifact_key(study)}-progress", description=description)
         self._id: UUID = created  # type: ignore[assignment]
         self._total = total
         self._shown = 0
 
     def update(self, done: int) -> None:
-        """Show how many candidates are finished."""
-        tenth = 10 * done // self._total
+        """Show how much is finished of the total."""
+        tenth = 10 * done // max(self._total, 1)
         if tenth > self._shown:
             self._shown = tenth
             update_progress_artifact(artifact_id=self._id, progress=100.0 * done / self._total)

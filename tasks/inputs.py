@@ -24,6 +24,9 @@ from mapmerge.response import objective_to_json
 from mapmerge.threads import one_thread
 from tasks.resident import one_line
 
+_TRIED = 8
+"""Items that each evaluator measures the base on, twice, before anything is paid."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
@@ -34,6 +37,7 @@ class Inputs:
         experts: k checkpoints by name, in the study's order.
         preflight: how the experts differ from the base and from each other.
         evaluators: by objective and split.
+        deterministic: for each objective, whether its evaluators gave the same bits when they were asked again.
         warnings: what a person should know although it stops nothing.
     """
 
@@ -41,6 +45,7 @@ class Inputs:
     experts: dict[str, Checkpoint]
     preflight: PreflightReport
     evaluators: dict[tuple[str, Split], Evaluator]
+    deterministic: dict[str, bool]
     warnings: tuple[str, ...]
 
     @property
@@ -51,6 +56,11 @@ class Inputs:
             for (name, split), evaluator in self.evaluators.items()
             if split == "search"
         )
+
+    @property
+    def search_items(self) -> tuple[int, ...]:
+        """How many search items each objective has, in the study's order."""
+        return tuple(len(evaluator) for (_, split), evaluator in self.evaluators.items() if split == "search")
 
 
 def open_inputs(config: StudyConfig, root: Path) -> Inputs:
@@ -70,15 +80,22 @@ def open_inputs(config: StudyConfig, root: Path) -> Inputs:
     architecture = build_model(config.architecture.build, config.architecture.options)
     model = ResidentModel(architecture, matrix, base, "cpu").load(np.zeros(len(experts)))
     evaluators: dict[tuple[str, Split], Evaluator] = {}
+    deterministic: dict[str, bool] = {}
     warnings = list(report.warnings)
     for objective in config.objectives:
         pair = {split: _open_evaluator(objective, split, root) for split in get_args(Split)}
         check_disjoint(pair["search"].item_ids, pair["held_out"].item_ids, objective=objective.name)
+        same = [_try(evaluator, model, f"objective {objective.name!r}, {split}") for split, evaluator in pair.items()]
         for split, evaluator in pair.items():
-            _try(evaluator, model, f"objective {objective.name!r}, {split}")
             evaluators[objective.name, split] = evaluator
             warnings += [f"objective {objective.name!r}, {split}: {warning}" for warning in evaluator.warnings]
-    return Inputs(base, experts, report, evaluators, tuple(warnings))
+        deterministic[objective.name] = all(same)
+        if not all(same):
+            warnings.append(
+                f"objective {objective.name!r}: asked the same again, the evaluator gave other outcomes; results will "
+                "not be reproducible, and the noise of the evaluator itself will be estimated by repeated measurements"
+            )
+    return Inputs(base, experts, report, evaluators, deterministic, tuple(warnings))
 
 
 def _open_evaluator(objective: ObjectiveConfig, split: Split, root: Path) -> Evaluator:
@@ -89,11 +106,16 @@ def _open_evaluator(objective: ObjectiveConfig, split: Split, root: Path) -> Eva
     return evaluator
 
 
-def _try(evaluator: Evaluator, model: torch.nn.Module, where: str) -> None:
-    """Put one item through the base: an evaluator that does not fit the model is found before anything is paid."""
+def _try(evaluator: Evaluator, model: torch.nn.Module, where: str) -> bool:
+    """Put a few items through the base twice, and say whether the outcomes were the same bits.
+
+    So an evaluator that does not fit the model is found before anything is paid.
+    """
+    few = np.arange(min(_TRIED, len(evaluator)), dtype=np.int64)
     try:
         with one_thread():
-            evaluator.measure(model, np.zeros(1, dtype=np.int64))
+            first, again = (np.asarray(evaluator.measure(model, few)) for _ in range(2))
+        return first.tobytes() == again.tobytes()
     except Exception as error:  # whatever a plug-in raises
         raise ConfigError(f"{where}: the evaluator cannot measure the base model: {one_line(error)}") from None
 
@@ -121,5 +143,7 @@ def freeze(config: StudyConfig, root: Path, inputs: Inputs) -> dict[str, Any]:
                 for objective in config.objectives
             },
         },
+        # Found by trying a few items, so that it may come out otherwise another time: no input that could change.
+        "deterministic": dict(inputs.deterministic),
         "warnings": list(inputs.warnings),
     }

@@ -1,14 +1,16 @@
-"""Measure one round: look up what the ledger has, fan the rest out to the pool, keep every result."""
+"""Measure what a study asks for: look up what the ledger has, fan the rest out to the pool, keep every result."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from mapmerge.errors import MapmergeError
-from mapmerge.records import Array, Evaluation, Question
+from mapmerge.errors import FailedRunError, MapmergeError
+from mapmerge.records import Evaluation, Question
 from tasks.artifacts import RoundProgress
-from tasks.pool import Pool, Work
+from tasks.asked import Asked
+from tasks.pool import Finished, Pool, Work
 from tasks.progress import Progress, report
 from tasks.run import Run
 
@@ -31,45 +33,140 @@ def is_transient(task: object, run: object, state: object) -> bool:
 
 @task(name="measure", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=1, retry_condition_fn=is_transient)
 def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
-    """Measure the candidates of a question on every objective and tell the study.
+    """Measure what a question asks for and tell the study.
 
     Safe to run again: what the ledger has is not measured a second time.
 
     Raises:
         FailedRunError: more evaluations failed than the study allows.
     """
-    candidates = list({row.tobytes(): row for row in question.coefficients}.values())
-    evaluations = _measure(run, pool, question, candidates)
+    asked = Asked(run, question)
+    work, count, failed = asked.work(), asked.candidates, 0
+    page = RoundProgress(run.config.name, f"{question.name}: {count} candidates", count)
+    page.update(asked.done)
+    report(Progress(question.name, asked.done, count, in_flight=min(len(work), pool.actors)))
+    for finished in pool.run(work):
+        for evaluation in run.keep(finished):
+            asked.take(evaluation)
+            failed += evaluation.error is not None
+        page.update(asked.done)
+        report(Progress(question.name, asked.done, count, failed, finished.in_flight))
+    evaluations = asked.evaluations()
     run.study.tell(question, evaluations)
-    failed = sum(evaluation.error is not None for evaluation in evaluations)
-    reused = sum(evaluation.reused for evaluation in evaluations)
-    summary = RoundSummary(question.name, len(evaluations) - failed - reused, reused, failed)
-    run.folder.append_event(
-        "round", {"name": summary.name, "paid": summary.paid, "reused": summary.reused, "failed": summary.failed}
-    )
-    volume = run.study.hypervolume() if question.split == "search" else None
-    count = len(candidates)
-    report(Progress(question.name, count, count, failed, hypervolume=volume, ended=True))
+    summary = _summary(run, question.name, evaluations)
+    volume = _hypervolume(run) if question.split == "search" else None
+    report(Progress(question.name, count, count, summary.failed, hypervolume=volume, ended=True))
     return summary
 
 
-def _measure(run: Run, pool: Pool, question: Question, candidates: list[Array]) -> list[Evaluation]:
-    names = [objective.name for objective in run.objectives]
-    known = run.recall(candidates, question.split)
-    work = []
-    for row in candidates:
-        missing = tuple(name for name in names if (row.tobytes(), name) not in known)
-        if missing:
-            work.append(Work(row, question.split, missing))
-    done, failed = len(candidates) - len(work), 0
-    page = RoundProgress(run.config.name, question.name, len(candidates))
-    page.update(done)
-    report(Progress(question.name, done, len(candidates), in_flight=min(len(work), pool.actors)))
-    for finished in pool.run(work):
-        for evaluation in run.keep(finished):
-            known[evaluation.coefficients.tobytes(), evaluation.objective] = evaluation
-            failed += evaluation.error is not None
-        done += 1
-        page.update(done)
-        report(Progress(question.name, done, len(candidates), failed, finished.in_flight))
-    return [known[row.tobytes(), name] for row in candidates for name in names]
+@task(name="measure", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=1, retry_condition_fn=is_transient)
+def measure_stream(run: Run, pool: Pool) -> RoundSummary:
+    """Measure whatever a study asks for while earlier questions are still being measured, until it asks no more.
+
+    Each question is told as soon as all its answers are in. Safe to run again: it goes on with the questions that the
+    study waits for, and what the ledger has is not measured a second time.
+
+    Raises:
+        FailedRunError: more evaluations failed than the study allows.
+    """
+    stream = _Stream(run)
+    for finished in pool.run(stream.work()):
+        stream.take(finished)
+    return stream.end()
+
+
+class _Stream:
+    """The questions of a study that are out, and the work that is left of them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._out: list[Asked] = []
+        self._measuring: set[str] = set()
+        self._told: dict[str, Evaluation] = {}
+        self._items = self._failed = self._in_flight = 0
+        evaluators = run.frozen["inputs"]["evaluators"]
+        self._unit = sum(int(evaluators[objective.name]["search"]["items"]) for objective in run.objectives)
+        self._name, self._total = run.config.method, run.config.evaluations
+        self._page = RoundProgress(run.config.name, f"{self._name}: {self._total} evaluations", self._total)
+        for done in run.study.rounds:  # told in a try before this one
+            self._count(done.evaluations)
+        self._show()
+
+    def work(self) -> Iterator[Work | None]:
+        """Yield what is to be measured; None where the study must hear of what is in flight before it goes on."""
+        for question in self._run.study.pending:  # asked in a try before this one
+            yield from self._begin(question)
+        while (asked := self._run.study.ask()) is not None or self._out:
+            if asked is None:
+                yield None
+            else:
+                yield from self._begin(asked)
+
+    def take(self, finished: Finished) -> None:
+        """Keep what was measured, and tell the study the questions that are complete with it."""
+        for evaluation in self._run.keep(finished):
+            self._measuring.discard(evaluation.key)
+            self._failed += evaluation.error is not None
+            for asked in self._out:
+                asked.take(evaluation)
+        self._in_flight = finished.in_flight
+        self._tell_complete()
+
+    def end(self) -> RoundSummary:
+        """Say what all of it cost."""
+        self._page.update(self._total)
+        summary = _summary(self._run, self._name, self._told.values())
+        volume = _hypervolume(self._run)
+        report(Progress(self._name, self._spent, self._total, summary.failed, hypervolume=volume, ended=True))
+        return summary
+
+    def _begin(self, question: Question) -> list[Work]:
+        asked = Asked(self._run, question)
+        work = asked.work(besides=self._measuring)
+        self._measuring.update(asked.missing)
+        self._out.append(asked)
+        self._tell_complete()
+        return work
+
+    def _tell_complete(self) -> None:
+        complete = [asked for asked in self._out if not asked.missing]
+        self._out = [asked for asked in self._out if asked.missing]
+        for asked in complete:
+            evaluations = asked.evaluations()
+            self._run.study.tell(asked.question, evaluations)
+            self._count(evaluations)
+        self._show()
+
+    def _count(self, evaluations: Iterable[Evaluation]) -> None:
+        new = {each.key: each for each in evaluations if each.key not in self._told}
+        self._told.update(new)
+        self._items += sum(evaluation.items for evaluation in new.values())
+
+    def _show(self) -> None:
+        self._page.update(self._spent)
+        report(Progress(self._name, self._spent, self._total, self._failed, self._in_flight))
+
+    @property
+    def _spent(self) -> int:
+        """The share of the budget that is spent, in evaluations of every objective on all its items."""
+        return min(self._total, self._items // self._unit)
+
+
+def _summary(run: Run, name: str, evaluations: Iterable[Evaluation]) -> RoundSummary:
+    """Count what a round cost, and let the run remember it."""
+    told = list(evaluations)
+    failed = sum(evaluation.error is not None for evaluation in told)
+    reused = sum(evaluation.reused for evaluation in told)
+    summary = RoundSummary(name, len(told) - failed - reused, reused, failed)
+    run.folder.append_event(
+        "round", {"name": summary.name, "paid": summary.paid, "reused": summary.reused, "failed": summary.failed}
+    )
+    return summary
+
+
+def _hypervolume(run: Run) -> float | None:
+    """Return what has been reached, or None as long as no candidate was measured on every objective."""
+    try:
+        return run.study.hypervolume()
+    except FailedRunError:
+        return None

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mapmerge.config import read_study
+from mapmerge.config import StudyConfig, read_study
 from mapmerge.records import Split
 from mapmerge.study import Study
 from mapmerge.threads import one_thread
-from tasks.inputs import freeze, open_inputs
+from tasks.inputs import Inputs, freeze, open_inputs
 from tasks.resident import Blueprint, Resident
 
 _TIMED_ITEMS = 256
@@ -34,34 +34,10 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
     path = Path(study).expanduser().resolve()
     config, root = read_study(path, overrides), path.parent
     inputs = open_inputs(config, root)
-    Study(config, inputs.objectives)
-    k = len(config.experts)
-    held_out = config.budget.front + (k + 3) + min(config.budget.front, config.evaluations)
-    counts: dict[str, tuple[Split, int]] = {
-        "design": ("search", config.design_points),
-        "gate (only if a surrogate fails it)": ("search", config.evaluations - config.design_points),
-        "scalars (baseline)": ("search", len(config.baselines.scalars)),
-        "front and baselines (at most)": ("held_out", held_out),
-    }
-    items = {
-        split: sum(len(evaluator) for (_, its), evaluator in inputs.evaluators.items() if its == split)
-        for split in ("search", "held_out")
-    }
-    rounds = [
-        {
-            "name": name,
-            "candidates": count,
-            "evaluations": count * len(config.objectives),
-            "items_forwarded": count * items[split],
-        }
-        for name, (split, count) in counts.items()
-        if count
-    ]
+    rounds = [*_search_rounds(Study(config, inputs.objectives, inputs.search_items)), *_final_rounds(config, inputs)]
     merge_s, item_s = _timing(Resident(Blueprint(config.model_dump(mode="json"), str(root))))
-    one_actor = sum(merge_s * count for _, count in counts.values()) + sum(
-        item_s[objective.name] * len(inputs.evaluators[objective.name, split]) * count
-        for split, count in counts.values()
-        for objective in config.objectives
+    one_actor = sum(merge_s * entry["candidates"] for entry in rounds) + sum(
+        item_s[name] * count for entry in rounds for name, count in entry["items"].items()
     )
     actors = config.compute.actors or os.cpu_count() or 1
     return {
@@ -76,8 +52,8 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
         "rounds": rounds,
         "total": {key: sum(entry[key] for entry in rounds) for key in ("evaluations", "items_forwarded")},
         "bytes": {
-            "checkpoints": inputs.preflight.size * (k + 1),
-            "task_matrix": 4 * inputs.preflight.parameters * (k + 1),
+            "checkpoints": inputs.preflight.size * (len(config.experts) + 1),
+            "task_matrix": 4 * inputs.preflight.parameters * (len(config.experts) + 1),
         },
         "seconds": {
             "merge": merge_s,
@@ -87,6 +63,48 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
             "estimated": one_actor / actors,
         },
         "warnings": list(inputs.warnings),
+    }
+
+
+def _search_rounds(study: Study) -> list[dict[str, Any]]:
+    """Return what the search would measure: its first round, and what the budget leaves for the rest at most."""
+    brief, first = study.brief, study.ask()
+    assert first is not None
+    sizes = dict(zip(brief.names, brief.items, strict=True))
+    seen = dict.fromkeys(brief.names, 0)
+    for _, name, sample in first.requests(brief.names):
+        seen[name] += sizes[name] if sample is None else len(sample.items)
+    candidates = len(first.coefficients)
+    left = brief.budget - sum(seen.values())
+    more = left * candidates // sum(seen.values())
+    words = "gate (only if a surrogate fails it)" if study.config.method == "map" else "further rounds (at most)"
+    rest = {name: count * more // candidates for name, count in seen.items()}
+    return [_round(first.name, candidates, seen), *([_round(words, more, rest)] if more else [])]
+
+
+def _final_rounds(config: StudyConfig, inputs: Inputs) -> list[dict[str, Any]]:
+    """Return what is measured besides the search: the baseline of scalars, and the front with all baselines."""
+    scalars = len(config.baselines.scalars)
+    front = config.budget.front + (len(config.experts) + 3) + min(config.budget.front, config.evaluations)
+
+    def of(split: Split, candidates: int) -> dict[str, int]:
+        return {
+            name: len(evaluator) * candidates for (name, its), evaluator in inputs.evaluators.items() if its == split
+        }
+
+    return [
+        _round("scalars (baseline)", scalars, of("search", scalars)),
+        _round("front and baselines (at most)", front, of("held_out", front)),
+    ]
+
+
+def _round(name: str, candidates: int, items: dict[str, int]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "candidates": candidates,
+        "evaluations": candidates * len(items),
+        "items": items,
+        "items_forwarded": sum(items.values()),
     }
 
 

@@ -1,28 +1,30 @@
 """What an executor is: takes candidates, gives their measurements in the order in which they finish."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from mapmerge.config.model import Compute
-from mapmerge.records import Array, Split
+from mapmerge.records import Array, Split, Wanted
 from tasks.resident import Blueprint, Measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Work:
-    """One candidate and the objectives it is to be measured on.
+    """One candidate and what it is to be measured on.
 
     Args:
         coefficients: float64, shape [k].
         split: the item sets to use.
-        objectives: names.
+        wanted: objectives, each with its sample of items, or None for all of them.
+        repeat: how often the same was measured before, knowingly.
     """
 
     coefficients: Array
     split: Split
-    objectives: tuple[str, ...]
+    wanted: Wanted
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +45,14 @@ class Pool(Protocol):
         """How many candidates are measured at a time."""
         ...
 
-    def run(self, work: Sequence[Work]) -> Iterator[Finished]:
-        """Yield every piece of work exactly once, measured or failed."""
+    def run(self, work: Iterable[Work | None]) -> Iterator[Finished]:
+        """Yield every piece of work exactly once, measured or failed.
+
+        Args:
+            work: asked for the next piece only when there is room for it. It may give None where it has nothing at the
+                moment: then it is asked again after something has finished. When nothing is in flight that could
+                finish, None is its end.
+        """
         ...
 
     def close(self) -> None:

@@ -12,8 +12,9 @@ class Progress:
 
     Args:
         stage: the task or round under way.
-        done: candidates finished in this round, failed ones included.
-        total: candidates of this round.
+        done: candidates finished in this round, failed ones included. Of a stream of rounds: the share of the budget
+            that is spent, in evaluations of every objective on all its items.
+        total: candidates of this round, or the budget.
         failed: evaluations of this round that failed.
         in_flight: candidates being measured now.
         hypervolume: of what has been measured on search items, normalised; known when a search round has ended.

@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,14 +67,15 @@ class RayPool:
             self.close()
             raise
 
-    def run(self, work: Sequence[Work]) -> Iterator[Finished]:
-        """Yield every piece of work exactly once, in the order in which the pieces finish."""
-        waiting = deque(_Job(piece) for piece in work)
+    def run(self, work: Iterable[Work | None]) -> Iterator[Finished]:
+        """Yield every piece of work exactly once, in the order in which the pieces finish; see `Pool.run`."""
+        source, again = iter(work), deque[_Job]()
         for seat in self._seats:  # whoever stopped listening early must not find old answers now
             seat.queue.clear()
-        while waiting or self._in_flight():
-            self._hand_out(waiting)
-            yield from self._collect(waiting)
+        self._hand_out(source, again)
+        while self._in_flight():
+            yield from self._collect(again)
+            self._hand_out(source, again)
 
     def close(self) -> None:
         """Kill the actors, and stop Ray if this pool started it."""
@@ -112,17 +113,20 @@ class RayPool:
         except RayActorError as error:
             raise FailedRunError(f"an actor could not start: {_last_line(error)}") from None
 
-    def _hand_out(self, waiting: deque[_Job]) -> None:
-        while waiting and self._in_flight() < self._most_in_flight:
+    def _hand_out(self, source: Iterator[Work | None], again: deque[_Job]) -> None:
+        """Fill the seats: first with what came back from a lost actor, then with the next pieces of work."""
+        while self._in_flight() < self._most_in_flight:
+            job = again.popleft() if again else _next_job(source)
+            if job is None:
+                return
             seat = min(self._seats, key=lambda seat: len(seat.queue))
-            job = waiting.popleft()
             work = job.work
-            reference = seat.actor.measure.remote(work.coefficients, work.split, work.objectives)
+            reference = seat.actor.measure.remote(work.coefficients, work.split, dict(work.wanted))
             if not seat.queue:
                 seat.started = time.monotonic()
             seat.queue.append((reference, job))
 
-    def _collect(self, waiting: deque[_Job]) -> Iterator[Finished]:
+    def _collect(self, again: deque[_Job]) -> Iterator[Finished]:
         heads = {seat.queue[0][0]: seat for seat in self._seats if seat.queue}
         now = time.monotonic()
         patience = min(seat.started for seat in heads.values()) + self._compute.timeout_s - now
@@ -132,7 +136,7 @@ class RayPool:
             try:
                 measured = ray.get(reference)
             except RayActorError as error:
-                yield from self._replace(seat, waiting, f"its actor died: {_last_line(error)}")
+                yield from self._replace(seat, again, f"its actor died: {_last_line(error)}")
                 continue
             except RayTaskError as error:  # an error outside the evaluators: of this candidate, not of the actor
                 measured = _failed(seat.queue[0][1].work, _last_line(error))
@@ -142,7 +146,7 @@ class RayPool:
         for seat in self._seats:
             if self._is_overdue(seat):
                 ray.kill(seat.actor)
-                yield from self._replace(seat, waiting, f"no answer within timeout_s = {self._compute.timeout_s:g} s")
+                yield from self._replace(seat, again, f"no answer within timeout_s = {self._compute.timeout_s:g} s")
 
     def _is_overdue(self, seat: _Seat) -> bool:
         """Say whether a candidate takes too long; an answer that only waits to be collected is never late."""
@@ -151,7 +155,7 @@ class RayPool:
         answered, _ = ray.wait([seat.queue[0][0]], timeout=0)
         return not answered
 
-    def _replace(self, seat: _Seat, waiting: deque[_Job], reason: str) -> Iterator[Finished]:
+    def _replace(self, seat: _Seat, again: deque[_Job], reason: str) -> Iterator[Finished]:
         """Seat a fresh actor; the candidate it was measuring pays an attempt, those behind it go back for free."""
         logging.getLogger(__name__).warning("an actor is replaced: %s", reason)
         jobs = [job for _, job in seat.queue]
@@ -160,15 +164,21 @@ class RayPool:
         self._prove(seat)
         victim = jobs[0]
         victim.attempts += 1
-        waiting.extendleft(reversed(jobs[1:]))
+        again.extendleft(reversed(jobs[1:]))
         if victim.attempts < self._compute.attempts:
-            waiting.append(victim)
+            again.append(victim)
         else:
             problem = f"failed {victim.attempts} times, last because {reason}"
             yield Finished(victim.work, _failed(victim.work, problem), self._in_flight(), victim.attempts)
 
     def _in_flight(self) -> int:
         return sum(len(seat.queue) for seat in self._seats)
+
+
+def _next_job(source: Iterator[Work | None]) -> _Job | None:
+    """Return the next piece of work, or None where there is none, be it for now or for good."""
+    piece = next(source, None)
+    return None if piece is None else _Job(piece)
 
 
 def start_ray(address: str) -> bool:
@@ -239,4 +249,4 @@ def _last_line(error: Exception) -> str:
 
 
 def _failed(work: Work, problem: str) -> list[Measured]:
-    return [Measured(objective, None, 0.0, problem) for objective in work.objectives]
+    return [Measured(objective, None, 0.0, problem) for objective in work.wanted]

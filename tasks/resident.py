@@ -1,7 +1,6 @@
 """What an actor holds and does: models and items stay in memory, a candidate costs one pass and its forward passes."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from mapmerge.evaluators.registry import load_evaluator
 from mapmerge.merging.architecture import build_model
 from mapmerge.merging.engine import ResidentModel
 from mapmerge.merging.task_matrix import TaskMatrix
-from mapmerge.records import Array, Split
+from mapmerge.records import Array, Sample, Split, Wanted
 from mapmerge.threads import one_thread
 
 
@@ -81,33 +80,35 @@ class Resident:
             )
         return self._evaluators[objective, split]
 
-    def measure(self, coefficients: Array, split: Split, objectives: Sequence[str]) -> list[Measured]:
+    def measure(self, coefficients: Array, split: Split, wanted: Wanted) -> list[Measured]:
         """Merge one candidate in place and measure it.
 
         Args:
             coefficients: float64, shape [k].
             split: the item sets to use.
-            objectives: names of the objectives wanted.
+            wanted: objectives, each with its sample of items, or None for all of them.
 
         Returns:
-            One result an objective, in the order asked. An evaluator that fails gives a result with its error.
+            One result an objective, in the order asked, with an outcome for each of its items. An evaluator that fails
+            gives a result with its error.
         """
         with one_thread():
             model = self.model.load(coefficients)
-            return [self._measure_one(model, objective, split) for objective in objectives]
+            return [self._measure_one(model, objective, split, sample) for objective, sample in wanted.items()]
 
-    def _measure_one(self, model: torch.nn.Module, objective: str, split: Split) -> Measured:
+    def _measure_one(self, model: torch.nn.Module, objective: str, split: Split, sample: Sample | None) -> Measured:
         start = time.perf_counter()
         try:
             evaluator = self.evaluator(objective, split)
             start = time.perf_counter()
-            outcomes = evaluator.measure(model)
+            outcomes = evaluator.measure(model) if sample is None else evaluator.measure(model, sample.items)
         except Exception as error:  # whatever a plug-in raises becomes a record, never the end of the run
             return Measured(objective, None, time.perf_counter() - start, one_line(error))
         seconds = time.perf_counter() - start
-        misfit = _misfit(outcomes, len(evaluator))
+        items = len(evaluator) if sample is None else len(sample.items)
+        misfit = _misfit(outcomes, items)
         if misfit is not None:
-            expected = f"expected a float32 array of {len(evaluator)} finite outcomes"
+            expected = f"expected a float32 array of {items} finite outcomes"
             return Measured(objective, None, seconds, f"{expected}, the evaluator gave {misfit}")
         return Measured(objective, outcomes, seconds, device=self.device)
 

@@ -1,22 +1,46 @@
 """A run while it is being driven: its study, its folder, and its way to and from the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
-
-import numpy as np
 
 from mapmerge.address import evaluation_address
 from mapmerge.config import StudyConfig
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.runs import RunFolder
-from mapmerge.records import Array, Evaluation, Split
+from mapmerge.records import Array, Evaluation, Question, Sample, Split
 from mapmerge.response import objective_from_json
 from mapmerge.study import Study
 from tasks.pool import Finished
 from tasks.resident import Blueprint
 
-Place = tuple[bytes, str]
-"""A candidate (the bytes of its coefficients) and the name of an objective."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """One measurement that a question asks for.
+
+    Args:
+        key: what the ledger knows it by.
+        coefficients: the candidate, shape [k].
+        objective: name of the objective.
+        split: which item set.
+        sample: its items; None for all of them.
+    """
+
+    key: str
+    coefficients: Array
+    objective: str
+    split: Split
+    sample: Sample | None
+
+    def answer(self, known: Evaluation) -> Evaluation:
+        """Return what is known under this key, in the words of the request: those of others may differ.
+
+        A coefficient of -0.0 makes the same model as 0.0, two samples may have the same items in other strata, and two
+        objectives the same evaluator.
+        """
+        return replace(known, coefficients=self.coefficients, objective=self.objective, sample=self.sample)
 
 
 class Run:
@@ -37,7 +61,10 @@ class Run:
         self.frozen = frozen
         self.config = StudyConfig.model_validate(frozen["config"])
         self.objectives = tuple(objective_from_json(entry) for entry in frozen["objectives"])
-        self.study = Study(self.config, self.objectives)
+        searched = [frozen["inputs"]["evaluators"][objective.name]["search"] for objective in self.objectives]
+        steady: dict[str, bool] = frozen["deterministic"]
+        unstable = tuple(name for name, same in steady.items() if not same)
+        self.study = Study(self.config, self.objectives, tuple(entry["items"] for entry in searched), unstable)
         self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"])
 
     @property
@@ -45,51 +72,63 @@ class Run:
         """Where the run is."""
         return str(self.folder.uri)
 
-    def recall(self, candidates: list[Array], split: Split) -> dict[Place, Evaluation]:
-        """Return what is known of candidates: from the ledger, or as a failure from this run's own records."""
-        keys = {
-            (row.tobytes(), objective.name): evaluation_key(self._address(row, objective.name, split))
-            for row in candidates
-            for objective in self.objectives
-        }
-        stored = self.ledger.get_many(keys.values())
-        failures = {failure["key"]: failure["error"] for failure in self.folder.failures()}
-        known: dict[Place, Evaluation] = {}
-        for (place, objective), key in keys.items():
-            coefficients = np.frombuffer(place)
+    def requests(self, question: Question) -> list[Request]:
+        """Return what a question asks for, each measurement once, in order."""
+        once: dict[tuple[bytes, str, bytes], Request] = {}
+        for row, name, sample in question.requests([objective.name for objective in self.objectives]):
+            place = row.tobytes(), name, b"" if sample is None else sample.items.tobytes()
+            if place not in once:
+                key = evaluation_key(self._address(row, name, question.split, sample, question.repeat))
+                once[place] = Request(key, row, name, question.split, sample)
+        return list(once.values())
+
+    def recall(self, requests: Iterable[Request]) -> dict[str, Evaluation]:
+        """Return what is known already, by key: from the ledger, or as a failure from this run's own records."""
+        asked = {request.key: request for request in requests}
+        stored = self.ledger.get_many(asked)
+        known: dict[str, Evaluation] = {}
+        for key, request in asked.items():
+            of = request.coefficients, request.objective, request.split
             if key in stored:
                 found = stored[key]
-                known[place, objective] = Evaluation(
-                    key,
-                    coefficients,
-                    objective,
-                    split,
-                    found.outcomes,
-                    found.seconds,
-                    reused=found.run != self.folder.run_id,
-                )
-            elif key in failures:
-                known[place, objective] = Evaluation(key, coefficients, objective, split, None, error=failures[key])
+                reused = found.run != self.folder.run_id
+                known[key] = Evaluation(key, *of, found.outcomes, found.seconds, reused=reused, sample=request.sample)
+            elif key in self._failures:
+                known[key] = Evaluation(key, *of, None, error=self._failures[key], sample=request.sample)
         return known
 
     def keep(self, finished: Finished) -> list[Evaluation]:
         """Record what came of one piece of work and return it as evaluations."""
-        row, split = finished.work.coefficients, finished.work.split
-        kept = []
+        work, kept = finished.work, []
         for measured in finished.measured:
-            inputs = self._address(row, measured.objective, split)
+            sample = work.wanted[measured.objective]
+            of = work.coefficients, measured.objective, work.split
+            inputs = self._address(*of, sample, work.repeat)
             key = evaluation_key(inputs)
             if measured.outcomes is None:
                 error = measured.error or "no outcomes and no reason"
-                details = {"coefficients": row.tolist(), "objective": measured.objective, "split": split}
+                details = {
+                    "coefficients": work.coefficients.tolist(),
+                    "objective": measured.objective,
+                    "split": work.split,
+                }
                 self.folder.record_failure(key, error=error, attempts=finished.attempts, details=details)
-                kept.append(Evaluation(key, row, measured.objective, split, None, measured.seconds, error))
+                self._failures.setdefault(key, error)
+                kept.append(Evaluation(key, *of, None, measured.seconds, error, sample=sample))
             else:
                 stored = self.ledger.put(
                     inputs, measured.outcomes, seconds=measured.seconds, device=measured.device, run=self.folder.run_id
                 )
-                kept.append(Evaluation(key, row, measured.objective, split, stored.outcomes, measured.seconds))
+                kept.append(Evaluation(key, *of, stored.outcomes, measured.seconds, sample=sample))
         return kept
 
-    def _address(self, coefficients: Array, objective: str, split: Split) -> dict[str, Any]:
-        return evaluation_address(self.frozen, coefficients, objective, split)
+    @cached_property
+    def _failures(self) -> dict[str, str]:
+        """Why a key has no measurement; read once, since only whoever holds the run adds to it."""
+        return {failure["key"]: failure["error"] for failure in self.folder.failures()}
+
+    def _address(
+        self, coefficients: Array, objective: str, split: Split, sample: Sample | None, repeat: int
+    ) -> dict[str, Any]:
+        items = None if sample is None else sample.items
+        return evaluation_address(self.frozen, coefficients, objective, split, items=items, repeat=repeat)

@@ -1,6 +1,6 @@
 """The executor for one process: no Ray, one candidate after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from tasks.pool import Finished, Work
 from tasks.resident import Blueprint, Resident
@@ -14,12 +14,12 @@ class SerialPool:
     def __init__(self, blueprint: Blueprint) -> None:
         self._resident = Resident(blueprint)
 
-    def run(self, work: Sequence[Work]) -> Iterator[Finished]:
-        """Yield every piece of work with its results."""
+    def run(self, work: Iterable[Work | None]) -> Iterator[Finished]:
+        """Yield every piece of work with its results, until there is no more or, since nothing is in flight, None."""
         for piece in work:
-            yield Finished(
-                piece, self._resident.measure(piece.coefficients, piece.split, piece.objectives), in_flight=0
-            )
+            if piece is None:
+                return
+            yield Finished(piece, self._resident.measure(piece.coefficients, piece.split, piece.wanted), in_flight=0)
 
     def close(self) -> None:
         """Forget the models."""

@@ -1,5 +1,6 @@
 """The evaluation ledger: every measurement under the hash of everything that determines it, written once."""
 
+import base64
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -25,11 +26,14 @@ def evaluation_inputs(
     evaluator: str,
     version: str,
     identity: JsonObject,
+    items: NDArray[np.int64] | None = None,
+    repeat: int = 0,
 ) -> dict[str, Any]:
     """Gather everything that determines a measurement.
 
     Experts with coefficient 0 do not count, nor does the order of experts: a study with one expert more finds the
-    measurements of the study before it.
+    measurements of the study before it. Which items and which repetition are named only where they are not all items
+    and the first time.
 
     Args:
         architecture: how the model is built (its spec and options).
@@ -41,9 +45,11 @@ def evaluation_inputs(
         evaluator: name of the evaluator.
         version: its version.
         identity: its `identity`.
+        items: the items measured, indices of at most 32 bits, shape [s]; None for all of them.
+        repeat: how often the same was measured before, knowingly.
 
     Raises:
-        ValueError: not one finite coefficient for each expert.
+        ValueError: not one finite coefficient for each expert, or indices that are none.
 
     >>> about = dict(architecture={}, base="b0", method="sum", dtype="float32", evaluator="e", version="1", identity={})
     >>> two = evaluation_inputs(experts=["e1", "e2"], coefficients=[0.5, 0.0], **about)
@@ -54,7 +60,7 @@ def evaluation_inputs(
     if values.shape != (len(experts),) or not np.isfinite(values).all():
         raise ValueError(f"expected {len(experts)} finite coefficients, one for each expert, came {values.tolist()}")
     pairs = zip(experts, values.tolist(), strict=True)
-    return {
+    inputs: dict[str, Any] = {
         "architecture": dict(architecture),
         "base": base,
         "experts": sorted([expert, value.hex()] for expert, value in pairs if value != 0.0),
@@ -62,6 +68,14 @@ def evaluation_inputs(
         "dtype": dtype,
         "evaluator": {"name": evaluator, "version": version, "identity": dict(identity)},
     }
+    if items is not None:
+        if items.ndim != 1 or len(items) == 0 or items.min() < 0 or items.max() >= 1 << 32:
+            raise ValueError(f"expected item indices of shape [s] from 0 to 2^32 - 1, came shape {list(items.shape)}")
+        indices = base64.b64encode(items.astype("<u4").tobytes()).decode()
+        inputs["items"] = {"count": len(items), "indices": indices}
+    if repeat > 0:
+        inputs["repeat"] = repeat
+    return inputs
 
 
 def evaluation_key(inputs: JsonObject) -> str:

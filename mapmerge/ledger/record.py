@@ -49,7 +49,7 @@ class StoredEvaluation:
 
     @property
     def score(self) -> float:
-        """Mean over items, in float64."""
+        """Plain mean over the items measured, in float64."""
         return float(self.outcomes.mean(dtype=np.float64))
 
 

@@ -67,6 +67,31 @@ def test_everything_that_determines_the_outcomes_changes_the_key(changes):
     assert key_of(**changes) != key_of()
 
 
+ITEMS = np.array([3, 5, 300])
+
+
+def test_all_items_measured_once_are_not_named():
+    """Measurements of before there were samples are found as ever."""
+    assert key_of(items=None, repeat=0) == "44d549a06c5f9a578f0c2378877314e0f0855c780eab565422ea9b63c7f2a809"
+    assert "items" not in inputs()
+    assert "repeat" not in inputs()
+
+
+def test_a_sample_and_a_repetition_have_keys_of_their_own_that_never_change():
+    assert inputs(items=ITEMS)["items"] == {"count": 3, "indices": "AwAAAAUAAAAsAQAA"}
+    assert inputs(repeat=2)["repeat"] == 2
+    assert key_of(items=ITEMS) == "5475eb098ca93efdc5bdc4e6e68deccc1ebb1297b1ad2f62921676160afaff62"
+    assert key_of(items=ITEMS, repeat=1) == "2cd404d241226fc626757bc34aea7b9a10ea3d5531b4c5f2255875b4b9134e21"
+    assert len({key_of(), key_of(repeat=1), key_of(items=ITEMS), key_of(items=ITEMS[:2])}) == 4
+    assert key_of(items=ITEMS.astype(np.int32)) == key_of(items=ITEMS)
+
+
+@pytest.mark.parametrize("items", [[], [-1, 2], [1 << 32], [[1, 2]]])
+def test_indices_that_are_none_are_refused(items):
+    with pytest.raises(ValueError, match="item indices"):
+        inputs(items=np.array(items, dtype=np.int64))
+
+
 def test_the_order_of_experts_and_absent_ones_do_not_count():
     flipped = key_of(experts=ABOUT["experts"][::-1], coefficients=ABOUT["coefficients"][::-1])
     one_more = key_of(experts=[*ABOUT["experts"], "4" * 64], coefficients=[*ABOUT["coefficients"], 0.0])

@@ -21,7 +21,7 @@ from torch import nn
 from mapmerge.evaluators.options import parse_options
 from mapmerge.records import JsonObject, Metric
 
-Trouble = Literal["none", "error", "die", "die once", "hang once", "float64", "list", "nan", "short"]
+Trouble = Literal["none", "error", "die", "die once", "hang once", "float64", "list", "nan", "short", "random"]
 
 
 class ProbeOptions(BaseModel, extra="forbid", strict=True, frozen=True):
@@ -110,6 +110,9 @@ class Probe:
                 return np.full_like(outcomes, np.nan)
             case "short":
                 return outcomes[1:]
+            case "random":
+                flipped = np.random.default_rng().random(len(outcomes)) < 0.4
+                return np.where(flipped, 1 - outcomes, outcomes)
         return outcomes
 
     def _first(self, coefficients: NDArray[np.float64]) -> bool:

@@ -28,6 +28,6 @@ def works() -> Callable[..., list[Work]]:
 
     def make(count: int, *objectives: str, split: str = "search", seed: int = 0) -> list[Work]:
         rows = np.random.default_rng(seed).uniform(size=(count, 2))
-        return [Work(row, split, objectives) for row in rows]
+        return [Work(row, split, dict.fromkeys(objectives)) for row in rows]
 
     return make

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from mapmerge.config import read_study
 from mapmerge.errors import BadInputError, CheckpointError, ConfigError, ItemSetError
 from tasks.inputs import freeze, open_inputs
+from tasks.prepare import prepare, reopen
 
 PEAK = {"peak": [0.5, 0.5]}
 
@@ -97,6 +98,21 @@ def test_what_does_not_fit_is_named(digits_family, override, kind, words):
     with pytest.raises(kind) as error:
         opened(digits_family / "study.yaml", override)
     assert words in str(error.value)
+
+
+def test_an_evaluator_that_never_says_the_same_twice_is_told_and_does_not_stop_a_run_from_going_on(
+    probe_family, tmp_path
+):
+    study = probe_family(objectives={"calm": PEAK, "dice": {**PEAK, "trouble": "random"}})
+    inputs = opened(study)
+    assert inputs.deterministic == {"calm": True, "dice": False}
+    (warning,) = inputs.warnings
+    assert warning.startswith("objective 'dice': asked the same again, the evaluator gave other outcomes")
+    run = prepare.fn(str(study), str(tmp_path), "one", [])
+    assert run.frozen["deterministic"] == {"calm": True, "dice": False}
+    # Whether it shows on a few items is chance, so a run goes on with what was found when it began.
+    assert reopen.fn(run.uri, []).frozen == run.frozen
+    assert "deterministic" not in json.dumps(run.frozen["inputs"])
 
 
 def test_an_evaluator_of_somebody_else_without_items_is_refused(probe_family):

@@ -15,7 +15,13 @@ def test_counts_add_up(digits_family):
     planned = plan(str(digits_family / "study.yaml"), ["design.points=8"])
     assert json.loads(json.dumps(planned, allow_nan=False)) == planned
     rounds = {entry["name"]: entry for entry in planned["rounds"]}
-    assert rounds["design"] == {"name": "design", "candidates": 8, "evaluations": 16, "items_forwarded": 3200}
+    assert rounds["design"] == {
+        "name": "design",
+        "candidates": 8,
+        "evaluations": 16,
+        "items": {"upright": 1600, "reversed": 1600},
+        "items_forwarded": 3200,
+    }
     assert rounds["gate (only if a surrogate fails it)"]["candidates"] == 4
     assert rounds["scalars (baseline)"]["evaluations"] == 6
     assert rounds["front and baselines (at most)"]["candidates"] == 8 + 5 + 8
@@ -47,3 +53,12 @@ def test_a_home_folder_may_be_written_short(probe_family, monkeypatch):
     study = probe_family(objectives={"z": PEAK})
     monkeypatch.setenv("HOME", str(study.parent))
     assert plan("~/study.yaml", [])["study"] == "probe"
+
+
+@pytest.mark.parametrize("method", ["adaptive", "bayesian", "direct"])
+def test_other_methods_plan_their_first_round_and_what_the_budget_leaves(digits_family, method):
+    planned = plan(str(digits_family / "study.yaml"), [f"method={method}"])
+    rounds = {entry["name"]: entry for entry in planned["rounds"]}
+    searched = [rounds[name]["items_forwarded"] for name in ("design", "further rounds (at most)")]
+    assert searched[0] < sum(searched) <= 12 * 2 * 200
+    assert sum(searched) > 11 * 2 * 200

@@ -9,6 +9,7 @@ import ray
 from mapmerge.config import read_study
 from mapmerge.config.model import Compute
 from mapmerge.errors import FailedRunError
+from mapmerge.sampling.draw import draw
 from tasks.pool import Work, open_pool
 from tasks.ray_pool import RayPool
 from tasks.resident import Blueprint
@@ -53,7 +54,7 @@ def truth(plan):
     serial = SerialPool(plan)
 
     def measure(work):
-        (finished,) = serial.run([Work(work.coefficients, work.split, ("calm",))])
+        (finished,) = serial.run([Work(work.coefficients, work.split, {"calm": None})])
         return finished.measured[0].outcomes.tobytes()
 
     return measure
@@ -64,8 +65,8 @@ def work(works):
     """Twelve candidates of an objective, the fourth of them the unlucky one."""
 
     def make(objective, split="search"):
-        lucky = [Work(piece.coefficients * 0.9, split, (objective,)) for piece in works(11, split=split)]
-        return [*lucky[:3], Work(UNLUCKY, split, (objective,)), *lucky[3:]]
+        lucky = [Work(piece.coefficients * 0.9, split, {objective: None}) for piece in works(11, split=split)]
+        return [*lucky[:3], Work(UNLUCKY, split, {objective: None}), *lucky[3:]]
 
     return make
 
@@ -143,6 +144,53 @@ def test_answers_that_wait_to_be_collected_are_not_late(pool, work):
     time.sleep(COMPUTE.timeout_s + 0.5)  # a store that is slow to write to, for example
     finished += running
     assert once_each(finished, asked).attempts == 1
+
+
+def test_work_is_asked_for_only_when_there_is_room_and_again_when_something_has_finished(pool, works):
+    pieces, log = works(7, "calm"), []
+
+    def source():
+        for number, piece in enumerate(pieces):
+            if number == 3:
+                for _ in range(2):
+                    log.append(("waits", len(log)))
+                    yield None
+            log.append(("asked", number))
+            yield piece
+        log.append(("asked", "in vain"))
+
+    finished = []
+    for one in pool.run(source()):
+        finished.append(one)
+        asked = [number for word, number in log if word == "asked"]
+        assert len(asked) - len(finished) <= COMPUTE.max_in_flight
+    assert sorted(id(one.work) for one in finished) == sorted(map(id, pieces))
+    waits = [place for place, (word, _) in enumerate(log) if word == "waits"]
+    assert waits == [3, 4]
+    assert log[:3] == [("asked", 0), ("asked", 1), ("asked", 2)]
+
+
+def test_nothing_at_the_moment_is_the_end_when_nothing_is_in_flight(pool, works):
+    (piece,) = works(1, "calm")
+    asked = []
+
+    def source():
+        for number, one in enumerate([piece, None, None, piece]):
+            asked.append(number)
+            yield one
+
+    assert [one.work for one in pool.run(source())] == [piece]
+    assert asked == [0, 1, 2]  # while the piece was in flight, and when it was not
+    assert list(pool.run(iter([None, piece]))) == []
+
+
+def test_samples_reach_the_actors(pool, works):
+    (work,) = works(1, "calm")
+    sample = draw(9, np.arange(64.0), np.random.default_rng(0), size=64)
+    (whole,) = pool.run([work])
+    (part,) = pool.run([Work(work.coefficients, "search", {"calm": sample, "slow": None})])
+    assert part.measured[0].outcomes.tobytes() == whole.measured[0].outcomes[sample.items].tobytes()
+    assert len(part.measured[1].outcomes) == 64
 
 
 def test_no_more_is_handed_out_than_was_allowed(plan, works):

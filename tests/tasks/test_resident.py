@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mapmerge.errors import BadInputError
+from mapmerge.sampling.draw import draw
 from tasks.resident import Resident, one_line
 from tasks.serial import SerialPool
 
@@ -14,10 +15,10 @@ PEAK = {"peak": [0.5, 0.5]}
 def test_a_candidate_is_measured_alike_whatever_was_measured_before(digits_family, blueprint, works):
     resident = Resident(blueprint(digits_family / "study.yaml"))
     first, *others = works(4, "upright", "reversed")
-    fresh = resident.measure(first.coefficients, "search", first.objectives)
+    fresh = resident.measure(first.coefficients, "search", first.wanted)
     for work in others:
-        resident.measure(work.coefficients, "held_out", work.objectives)
-    again = resident.measure(first.coefficients, "search", first.objectives)
+        resident.measure(work.coefficients, "held_out", work.wanted)
+    again = resident.measure(first.coefficients, "search", first.wanted)
     assert [measured.objective for measured in fresh] == ["upright", "reversed"]
     for one, other in zip(fresh, again, strict=True):
         assert one.error is None
@@ -29,7 +30,7 @@ def test_measuring_takes_one_thread_and_gives_the_others_back(digits_family, blu
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        Resident(blueprint(digits_family / "study.yaml")).measure(np.zeros(2), "search", ["upright"])
+        Resident(blueprint(digits_family / "study.yaml")).measure(np.zeros(2), "search", {"upright": None})
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
@@ -48,12 +49,12 @@ def test_measuring_takes_one_thread_and_gives_the_others_back(digits_family, blu
 def test_what_a_plug_in_does_wrong_becomes_a_record_of_this_candidate(probe_family, blueprint, trouble, words):
     study = probe_family(objectives={"calm": PEAK, "bad": {**PEAK, "trouble": trouble, "above": 0.8}})
     resident = Resident(blueprint(study))
-    calm, bad = resident.measure(np.array([0.9, 0.0]), "search", ["calm", "bad"])
+    calm, bad = resident.measure(np.array([0.9, 0.0]), "search", {"calm": None, "bad": None})
     assert calm.error is None
     assert bad.outcomes is None
     assert words in bad.error
     assert "\n" not in bad.error
-    _, good = resident.measure(np.array([0.1, 0.0]), "search", ["calm", "bad"])
+    _, good = resident.measure(np.array([0.1, 0.0]), "search", {"calm": None, "bad": None})
     assert good.error is None
 
 
@@ -62,9 +63,32 @@ def test_an_evaluator_that_cannot_be_opened_becomes_a_record_too(probe_family, b
     resident = Resident(blueprint(study))
     resident.evaluator("calm", "search")
     (study.parent / "search.json").unlink()
-    calm, bad = resident.measure(np.zeros(2), "search", ["calm", "bad"])
+    calm, bad = resident.measure(np.zeros(2), "search", {"calm": None, "bad": None})
     assert calm.error is None
     assert bad.error.startswith("FileNotFoundError: ")
+
+
+def test_only_the_items_of_a_sample_are_measured(digits_family, blueprint):
+    resident, rng = Resident(blueprint(digits_family / "study.yaml")), np.random.default_rng(0)
+    row = np.array([0.4, 0.3])
+    whole = resident.measure(row, "search", {"upright": None, "reversed": None})
+    drawn = {"reversed": draw(30, None, rng, size=200), "upright": draw(12, rng.random(200), rng, size=200)}
+    measured = resident.measure(row, "search", drawn)
+    assert [one.objective for one in measured] == ["reversed", "upright"]
+    for one, all_items in zip(measured, reversed(whole), strict=True):
+        assert one.error is None
+        assert one.outcomes.dtype == np.float32
+        items = drawn[one.objective].items
+        np.testing.assert_allclose(one.outcomes, all_items.outcomes[items], rtol=1e-5)
+
+
+def test_an_evaluator_that_forgets_the_sample_is_found_out(probe_family, blueprint):
+    study = probe_family(objectives={"calm": PEAK, "bad": {**PEAK, "trouble": "short", "above": 0.8}})
+    sample = draw(10, None, np.random.default_rng(0), size=64)
+    calm, bad = Resident(blueprint(study)).measure(np.array([0.9, 0.0]), "search", {"calm": sample, "bad": sample})
+    assert len(calm.outcomes) == 10
+    expected = "expected a float32 array of 10 finite outcomes, the evaluator gave float32 of shape (9,)"
+    assert bad.error == expected
 
 
 def test_models_that_cannot_be_used_are_refused(probe_family, blueprint):
@@ -81,6 +105,23 @@ def test_the_serial_executor_keeps_the_order(digits_family, blueprint, works):
     assert [one.work for one in finished] == work
     assert all(one.measured[0].error is None for one in finished)
     pool.close()
+
+
+def test_the_serial_executor_asks_for_a_piece_when_it_can_measure_it_and_ends_where_there_is_none(
+    probe_family, blueprint, works
+):
+    pool, log = SerialPool(blueprint(probe_family(objectives={"calm": PEAK}))), []
+
+    def pieces():
+        for number, piece in enumerate(works(2, "calm")):
+            log.append(f"asked {number}")
+            yield piece
+        yield None  # nothing is in flight that could bring more
+        log.append("asked again")
+
+    for number, _ in enumerate(pool.run(pieces())):
+        log.append(f"finished {number}")
+    assert log == ["asked 0", "finished 0", "asked 1", "finished 1"]
 
 
 def test_an_error_in_one_line():
