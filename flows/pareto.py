@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from tasks.measure import measure_round
+from tasks.measure import measure_round, measure_stream
 from tasks.pool import open_pool
 from tasks.prepare import new_run_id, prepare, reopen
 from tasks.publish import publish
@@ -66,8 +66,13 @@ def _corridor(run: Run, event: str) -> str:
             return run.uri
         run.folder.append_event(event, {})
         with open_pool(run.config.compute, run.blueprint) as pool:
-            while (question := run.study.ask()) is not None:
-                measure_round.with_options(name=f"measure {question.name}")(run, pool, question)
+            for repeat in run.study.ask_repeats():
+                measure_round.with_options(name=f"measure {repeat.name}")(run, pool, repeat)
+            if run.study.overlap > 1:
+                measure_stream.with_options(name=f"measure {run.config.method}")(run, pool)
+            else:
+                while (question := run.study.ask()) is not None:
+                    measure_round.with_options(name=f"measure {question.name}")(run, pool, question)
             measure_round.with_options(name="measure scalars")(run, pool, run.study.ask_scalars())
             final = search(run)
             measure_round.with_options(name="re-measure front")(run, pool, final.question)

@@ -3,6 +3,7 @@
 The schema is `mapmerge/result/1`, described in `docs/result.md`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,11 @@ from mapmerge.errors import FailedRunError
 from mapmerge.fronts.comparisons import Comparison, FrontReport, MeasuredSet, Outcomes, compare
 from mapmerge.fronts.dominance import nondominated
 from mapmerge.fronts.indicators import Normalisation, hypervolume
+from mapmerge.fronts.paired import paired_tests
+from mapmerge.fronts.promises import promised_hypervolume, promises
 from mapmerge.fronts.verdict import verdict
+from mapmerge.history import History
+from mapmerge.methods.surfaces import is_sampled
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Evaluation
 from mapmerge.response import ResponseSurfaces, objective_to_json
@@ -60,7 +65,16 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
     lost = [name for name in BASELINES if name not in sets]
     speak = _Words(study, surfaces)
     rest = speak.delivered(dominated, report.baselines["dominated"], first=len(front)) if len(dominated) else []
-    predicted = _predicted_hypervolume(surfaces, np.vstack([front, dominated]), normalisation)
+    delivered = np.vstack([front, dominated])
+    predicted = _predicted_hypervolume(surfaces, delivered, normalisation)
+    kept = promises(
+        surfaces.scores(delivered) * surfaces.signs,
+        measured.outcomes(delivered),
+        search_items=study.brief.items,
+        level=LEVEL,
+    )
+    promised = dict(zip(speak.objectives, kept, strict=True))
+    volume_kept = promised_hypervolume(predicted, report.front.hypervolume)
     gates = dict(zip(speak.objectives, study.gate(surfaces), strict=True))
     compared = [comparison for comparison in report.comparisons if comparison.baseline in BASELINES]
     return {
@@ -96,9 +110,12 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
             for name, objective, surrogate in zip(speak.objectives, study.objectives, surfaces.surrogates, strict=True)
         },
         "front": [
-            {**point, "probability_nondominated": chance}
-            for point, chance in zip(
-                speak.delivered(front, report.front), report.probability_nondominated.tolist(), strict=True
+            {**point, "probability_nondominated": chance, "indistinguishable_from": alike}
+            for point, chance, alike in zip(
+                speak.delivered(front, report.front),
+                report.probability_nondominated.tolist(),
+                _indistinguishable(front, sets, measured, speak),
+                strict=True,
             )
         ],
         "dominated": rest,
@@ -114,39 +131,66 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
             }
             for comparison in compared
         ],
+        "winners_curse": {
+            "points": len(delivered),
+            "level": LEVEL,
+            "objectives": {name: promise.to_json() for name, promise in promised.items()},
+            "hypervolume": volume_kept.to_json() if volume_kept else None,
+        },
+        "calibration": {
+            "points": len(delivered),
+            "level": LEVEL,
+            "inside": _inside(delivered, surfaces, measured),
+        },
         "verdict": verdict(
             compared,
             hypervolume=report.front.hypervolume,
             predicted=predicted,
             level=LEVEL,
-            delivered=len(front) + len(dominated),
+            delivered=len(delivered),
             dominated=len(dominated),
+            promised=promised,
             untrusted=[name for name, gate in gates.items() if not gate.passed],
         ),
         "warnings": [
-            *_warnings(study, surfaces, np.vstack([front, dominated])),
+            *_warnings(study, surfaces, delivered),
             *(f"{name}: not measured on every objective, so the front is not compared with it" for name in lost),
         ],
-        "history": history(study),
+        "history": history(study, surfaces),
         "region": surfaces.region.to_json(),
     }
 
 
-def history(study: Study) -> list[dict[str, Any]]:
+def history(study: Study, surfaces: ResponseSurfaces) -> list[dict[str, Any]]:
     """Return the hypervolume on search items after each candidate: how fast the search got somewhere.
 
-    Evaluations are counted as (candidate, objective) pairs; the normalisation is that of the whole search.
+    Evaluations are counted as (candidate, objective) pairs; the normalisation is that of the whole search. Where
+    evaluations see a sample of the items, a candidate counts with the scores that the final surrogates predict of it:
+    the best of many noisy scores would promise too much.
     """
-    unit, m = study.normalisation(), len(study.objectives)
-    steps, gains, measured = [], np.empty((0, m)), 0
-    for done in study.search_rounds:
-        for row in done.scores * study.signs:
-            measured += m
-            if not np.isnan(row).any():
-                gains = np.vstack([gains, unit.apply(row)])
+    unit, m, told = study.normalisation(), len(study.objectives), study.history
+    smooth = is_sampled(study.brief, told)
+    steps, gains, evaluations, items = [], np.empty((0, m)), 0, 0
+    for done in told.rounds:
+        alone = History(told.objectives, (done,))
+        seen = alone.observations
+        scores = surfaces.scores(seen.coefficients) if smooth else seen.scores
+        for row, whole, score in zip(seen.coefficients, seen.whole, scores, strict=True):
+            mine = [each for each in done.evaluations if each.coefficients.tobytes() == row.tobytes()]
+            evaluations += len(mine)
+            items += sum(each.items for each in mine)
+            if whole:
+                gains = np.vstack([gains, unit.apply(score * study.signs)])
                 gains = gains[nondominated(gains)]
             volume = hypervolume(gains, np.zeros(m), seconds=1e-3) if len(gains) else 0.0
-            steps.append({"round": done.question.name, "evaluations": measured, "hypervolume": volume})
+            steps.append(
+                {
+                    "round": done.question.name,
+                    "evaluations": evaluations,
+                    "items_forwarded": items,
+                    "hypervolume": volume,
+                }
+            )
     return steps
 
 
@@ -155,7 +199,7 @@ def _warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> lis
     warnings = []
     for objective, gate in zip(study.objectives, study.gate(surfaces), strict=True):
         if not gate.passed:
-            spent = sum(len(done.question.coefficients) for done in study.search_rounds)
+            spent = -(-study.brief.spent(study.history) // study.brief.unit)
             warnings.append(
                 f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
                 f"{study.config.evaluations} evaluations is spent: raise budget.evaluations, for example to {2 * spent}"
@@ -166,6 +210,11 @@ def _warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> lis
         warnings.append(
             f"surrogates were fitted to {fewest} points, fewer than 2p = {2 * p}: their leave-one-out R2 may be too "
             "high, because leave-one-out also chose the ridge"
+        )
+    for name, scatter in study.repeat_scatter().items():
+        warnings.append(
+            f"objective {name!r} is not deterministic: the same merge measured again scatters by {scatter:.3g} "
+            "(standard deviation of its score), which the intervals of measured scores do not include"
         )
     edge = int(surfaces.region.on_outer_edge(delivered).sum())
     if edge > _CROWDED * len(delivered):
@@ -217,6 +266,26 @@ def _predicted_hypervolume(surfaces: ResponseSurfaces, rows: Array, normalisatio
     return hypervolume(gains, np.zeros(gains.shape[1]))
 
 
+def _indistinguishable(
+    front: Array, sets: Mapping[str, Array], measured: _Measured, speak: "_Words"
+) -> list[list[str]]:
+    """Return for each front point the other front points, by id, and baselines that it cannot be told apart from."""
+    single = {name: sets[name] for name in ("base", "uniform", "best_scalar") if name in sets}
+    experts = sets.get("experts", front[:0])
+    names = [*speak.ids(front), *single, *(f"expert {speak.expert(row)}" for row in experts)]
+    tests = paired_tests(measured.outcomes(np.vstack([front, *single.values(), experts])))
+    alike = tests.indistinguishable(LEVEL) & ~np.eye(len(names), dtype=bool)
+    return [[names[column] for column in np.flatnonzero(row)] for row in alike[: len(front)]]
+
+
+def _inside(rows: Array, surfaces: ResponseSurfaces, measured: _Measured) -> dict[str, float]:
+    """Return the share of points whose measured score lies in its predicted interval, by objective."""
+    low, high = surfaces.intervals(rows, LEVEL)
+    scores = measured.gains(rows) * surfaces.signs
+    shares = ((low <= scores) & (scores <= high)).mean(axis=0)
+    return dict(zip((objective.name for objective in surfaces.objectives), shares.tolist(), strict=True))
+
+
 class _Words:
     """Numbers by the names of experts and objectives, in the unit of each metric."""
 
@@ -229,6 +298,14 @@ class _Words:
     def scores(self, gains: Array) -> dict[str, float]:
         """Name the scores behind gains of shape [m]."""
         return dict(zip(self.objectives, (gains * self._signs).tolist(), strict=True))
+
+    def ids(self, rows: Array, *, first: int = 0) -> list[str]:
+        """Number delivered points from p01 on, going on from `first`."""
+        return [f"p{first + index + 1:02d}" for index in range(len(rows))]
+
+    def expert(self, row: Array) -> str:
+        """Name the expert whose coefficients these are."""
+        return self.experts[int(np.argmax(row))]
 
     def points(self, rows: Array, measured: MeasuredSet) -> list[dict[str, Any]]:
         """Describe measured models: coefficients, scores and the ends of their intervals."""
@@ -246,11 +323,12 @@ class _Words:
 
     def delivered(self, rows: Array, measured: MeasuredSet, *, first: int = 0) -> list[dict[str, Any]]:
         """Describe delivered points, with ids that go on from `first` and with what was predicted of them."""
+        ids = self.ids(rows, first=first)
         scores = self._surfaces.scores(rows)
         low, high = self._surfaces.intervals(rows, LEVEL)
         return [
             {
-                "id": f"p{first + index + 1:02d}",
+                "id": ids[index],
                 **point,
                 "predicted": dict(zip(self.objectives, scores[index].tolist(), strict=True)),
                 "predicted_low": dict(zip(self.objectives, low[index].tolist(), strict=True)),
@@ -268,10 +346,7 @@ def _baselines(sets: dict[str, Array], report: FrontReport, speak: _Words, scala
         return {**points(name)[0], **more} if name in sets else None
 
     volumes: dict[str, Comparison] = {comparison.baseline: comparison for comparison in report.comparisons}
-    experts = {
-        speak.experts[int(np.argmax(row))]: point
-        for row, point in zip(sets.get("experts", ()), points("experts"), strict=True)
-    }
+    experts = {speak.expert(row): point for row, point in zip(sets.get("experts", ()), points("experts"), strict=True)}
     searched = volumes.get("random_search")
     return {
         "base": point("base"),

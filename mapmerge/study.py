@@ -4,36 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mapmerge.config import StudyConfig
-from mapmerge.designs.initial import design
-from mapmerge.designs.rank import require_identifiable
 from mapmerge.errors import FailedRunError
-from mapmerge.fronts.choose import choose
 from mapmerge.fronts.dominance import nondominated
 from mapmerge.fronts.indicators import Normalisation, hypervolume
-from mapmerge.fronts.search import search_front
-from mapmerge.randomness import generator
-from mapmerge.records import Array, Evaluation, Objective, Question
-from mapmerge.response import ResponseSurfaces, signs
-from mapmerge.surrogates.fitting import fit_quadratic
-from mapmerge.surrogates.gate import Verdict, check
+from mapmerge.history import History, Round
+from mapmerge.methods.choice import best_of
+from mapmerge.methods.protocol import Brief
+from mapmerge.methods.registry import method_of
+from mapmerge.methods.samples import fixed_counts, samples_for
+from mapmerge.methods.surfaces import gate, is_sampled
+from mapmerge.methods.units import measured, search_units
+from mapmerge.records import Array, Evaluation, Objective, Question, Wanted
+from mapmerge.response import ResponseSurfaces
+from mapmerge.surrogates.gate import Verdict
+from mapmerge.threads import one_blas_thread
 
+_REPEATS = 4
+"""How often one merge is measured to see how much an evaluator that is not deterministic scatters."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Round:
-    """A question and what was told of it.
-
-    Args:
-        question: the candidates, shape [n, k].
-        evaluations: all that was measured or failed, in any order.
-        scores: shape [n, m], NaN where a measurement failed; never handed to a fit without `~np.isnan`.
-    """
-
-    question: Question
-    evaluations: tuple[Evaluation, ...]
-    scores: Array
+_TRIED = 10
+"""Candidates that count as tried at least, when the share of failures is judged: one failure of one is no share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,45 +57,80 @@ class Study:
     Args:
         config: the study file.
         objectives: the m objectives, in the order of the study file.
+        items: how many search items each objective has, length m.
+        unstable: names of the objectives whose evaluator does not give the same outcomes when it is asked again.
+
+    Raises:
+        ConfigError: the study does not fit its method.
     """
 
     config: StudyConfig
     objectives: tuple[Objective, ...]
+    items: tuple[int, ...]
+    unstable: tuple[str, ...] = ()
     rounds: list[Round] = field(default_factory=list, init=False)
+    _asked: list[Question] = field(default_factory=list, init=False)
+    _last: History = field(init=False)
 
     def __post_init__(self) -> None:
-        d, k = self.config.design, len(self.config.experts)
-        rng = generator(self.config.seed, "design")
-        self.design = design(d.kind, self.config.design_points, k, rng=rng, mass=d.mass, lower=d.lower, upper=d.upper)
-        require_identifiable(self.design.coefficients)
+        self.brief = Brief(self.config, self.objectives, self.items)
+        self.method = method_of(self.brief)
+        self._last = History(self.brief.names)
 
     @property
     def signs(self) -> Array:
         """+1 for objectives to be maximised, -1 for the others: shape [m]."""
-        return signs(self.objectives)
+        return self.brief.signs
 
     # Asking and telling
 
-    def ask(self) -> Question | None:
-        """Return what to measure next on search items, or None when the search has what it needs.
+    @property
+    def overlap(self) -> int:
+        """How many questions may be out at a time."""
+        return self.method.overlap
 
-        `map` asks for its design; where a surrogate then fails the gate and the budget is not spent, for more points.
+    @property
+    def pending(self) -> tuple[Question, ...]:
+        """The search questions that were asked and not told, oldest first."""
+        told = {done.question.name for done in self.rounds}
+        return tuple(question for question in self._asked if question.name not in told)
+
+    def ask(self) -> Question | None:
+        """Return what to measure next on search items, or None where nothing can be asked.
+
+        That is so while an answer is pending that the next question needs, and when nothing is pending: then the
+        search is over.
         """
-        if not self.rounds:
-            return Question("design", "search", self.design.coefficients)
-        measured = sum(len(done.question.coefficients) for done in self.search_rounds)
-        left = self.config.evaluations - measured
-        if left <= 0 or all(verdict.passed for verdict in self.gate(self.fit())):
+        sees = max(0, len(self._asked) - self.overlap + 1)
+        history = self._told(self._asked[:sees])
+        if len(history) < sees:
             return None
-        number = len(self.search_rounds)
-        count = min(left, -(-self.config.design_points // 2))
-        more = self.design.region.sample(count, generator(self.config.seed, "gate", number))
-        return Question(f"gate-{number}", "search", more)
+        with one_blas_thread():
+            question = self.method.ask(history, tuple(self._asked[sees:]))
+        if question is not None:
+            self._asked.append(question)
+        return question
+
+    def ask_repeats(self) -> list[Question]:
+        """Return the questions that measure one and the same merge again, for the objectives that are unstable.
+
+        The uniform merge on all search items stands for every candidate.
+        """
+        if not self.unstable:
+            return []
+        uniform = np.full((1, self.brief.k), 1.0 / self.brief.k)
+        wanted: Wanted = dict.fromkeys(self.unstable)
+        return [
+            Question(f"repeat-{number}", "search", uniform, (wanted,), repeat=number)
+            for number in range(1, _REPEATS + 1)
+        ]
 
     def ask_scalars(self) -> Question:
         """Return task arithmetic with one scalar for all experts: the baseline that most people use."""
         scalars = np.asarray(self.config.baselines.scalars)[:, None]
-        return Question("scalars", "search", scalars * np.ones(len(self.config.experts)))
+        coefficients = scalars * np.ones(self.brief.k)
+        counts = fixed_counts(self.brief)
+        return Question("scalars", "search", coefficients, samples_for(self.brief, "scalars", len(scalars), counts))
 
     def ask_final(self, delivered: Array) -> "FinalQuestion":
         """Return what is to be measured on held-out items: the delivered points and every baseline.
@@ -111,7 +138,7 @@ class Study:
         Args:
             delivered: what `predict` chose, shape [n, k].
         """
-        k = len(self.config.experts)
+        k = self.brief.k
         scalar, merge = self.best_scalar()
         return FinalQuestion(
             sets={
@@ -131,119 +158,95 @@ class Study:
         Raises:
             FailedRunError: more evaluations failed than `compute.max_failed_fraction` allows.
         """
-        failed = [evaluation for evaluation in evaluations if evaluation.error is not None]
-        allowed = self.config.compute.max_failed_fraction
-        if len(failed) > allowed * len(evaluations):
-            raise FailedRunError(
-                f"round {question.name!r}: {len(failed)} of {len(evaluations)} evaluations failed, more than "
-                f"compute.max_failed_fraction = {allowed:g} allows; the first: {failed[0].error}"
-            )
-        told = Round(question, tuple(evaluations), self._table(question, evaluations))
-        self.rounds = [*(done for done in self.rounds if done.question.name != question.name), told]
+        told = History(self.brief.names, tuple(self.rounds)).told(question, evaluations)
+        self._require_enough(question, told)
+        self.rounds = list(told.rounds)
 
-    def _table(self, question: Question, evaluations: Sequence[Evaluation]) -> Array:
-        told = {
-            (evaluation.coefficients.tobytes(), evaluation.objective): evaluation.score for evaluation in evaluations
-        }
-        return np.array(
-            [[told[row.tobytes(), objective.name] for objective in self.objectives] for row in question.coefficients]
-        )
+    def _require_enough(self, question: Question, told: History) -> None:
+        same = [done for done in told.rounds if done.question.split == question.split]
+        tried = [evaluation for done in same for evaluation in done.evaluations]
+        failed = [evaluation for evaluation in tried if evaluation.error is not None]
+        allowed = self.config.compute.max_failed_fraction
+        if len(failed) > allowed * max(len(tried), _TRIED * len(self.objectives)):
+            raise FailedRunError(
+                f"round {question.name!r}: {len(failed)} of {len(tried)} evaluations on {question.split} items failed, "
+                f"more than compute.max_failed_fraction = {allowed:g} allows; the first: {failed[0].error}"
+            )
 
     @property
-    def search_rounds(self) -> list[Round]:
-        """The rounds that surrogates are fitted on: the design and what the gate added, not the baselines."""
-        return [done for done in self.rounds if done.question.split == "search" and done.question.name != "scalars"]
+    def history(self) -> History:
+        """The rounds that surrogates are fitted on: what the method asked for, not the baselines."""
+        return self._told(self._asked)
+
+    def _told(self, asked: list[Question]) -> History:
+        """Return what was told of some questions; the very same object as long as it says the same."""
+        rounds = {done.question.name: done for done in self.rounds}
+        told = tuple(rounds[question.name] for question in asked if question.name in rounds)
+        if len(told) != len(self._last) or any(
+            one is not other for one, other in zip(told, self._last.rounds, strict=True)
+        ):
+            self._last = History(self.brief.names, told)
+        return self._last
 
     # What the answers say
 
-    def searched(self) -> tuple[Array, Array]:
-        """Return candidates [n, k] and scores [n, m] of all search rounds, without those that failed anywhere.
-
-        Raises:
-            FailedRunError: that leaves none.
-        """
-        coefficients = np.vstack([done.question.coefficients for done in self.search_rounds])
-        scores = np.vstack([done.scores for done in self.search_rounds])
-        whole = ~np.isnan(scores).any(axis=1)
-        if not whole.any():
-            raise FailedRunError(f"none of {len(scores)} candidates could be measured on every objective")
-        return coefficients[whole], scores[whole]
-
     def fit(self) -> ResponseSurfaces:
         """Fit one surrogate an objective to everything measured on search items."""
-        surrogates = []
-        for objective in self.objectives:
-            told = [
-                evaluation
-                for done in self.search_rounds
-                for evaluation in sorted(done.evaluations, key=lambda evaluation: evaluation.key)
-                if evaluation.objective == objective.name and evaluation.outcomes is not None
-            ]
-            if not told:
-                raise FailedRunError(f"objective {objective.name!r}: every evaluation failed, there is nothing to fit")
-            outcomes = [evaluation.outcomes for evaluation in told if evaluation.outcomes is not None]
-            items = np.array([len(values) for values in outcomes], dtype=np.float64)
-            surrogates.append(
-                fit_quadratic(
-                    np.vstack([evaluation.coefficients for evaluation in told]),
-                    np.array([evaluation.score for evaluation in told]),
-                    np.array([np.var(values, dtype=np.float64) for values in outcomes]) / items,
-                    items,
-                    objective.metric,
-                )
-            )
-        return ResponseSurfaces(self.objectives, tuple(surrogates), self.design.region)
+        with one_blas_thread():
+            return self.method.fit(self.history)
+
+    def repeat_scatter(self) -> dict[str, float]:
+        """Return the standard deviation of the score of one merge measured again and again, for unstable objectives."""
+        repeats = [each for done in self.rounds if done.question.repeat for each in done.evaluations]
+        scores = {
+            name: [each.score for each in repeats if each.objective == name and not each.error]
+            for name in self.unstable
+        }
+        return {name: float(np.std(found, ddof=1)) for name, found in scores.items() if len(found) > 1}
 
     def gate(self, surfaces: ResponseSurfaces) -> list[Verdict]:
         """Judge every surrogate."""
-        gate = self.config.gate
-        return [
-            check(surrogate, min_r2=gate.min_r2, max_condition=gate.max_condition) for surrogate in surfaces.surrogates
-        ]
+        return gate(self.brief, self.history, surfaces)
 
     def normalisation(self) -> Normalisation:
-        """Return the units of the search: 0 the worst unmerged model, 1 the best, an objective, on search items.
-
-        The unmerged models are the base and the experts; a design without the base does with the experts. Where even
-        those failed, the whole design takes their place.
-        """
-        coefficients, scores = self.searched()
-        unmerged = np.isin(coefficients, (0.0, 1.0)).all(axis=1) & (coefficients.sum(axis=1) <= 1.0)
-        anchors = scores[unmerged] if unmerged.sum() > 1 else scores
-        return Normalisation.of(anchors * self.signs)
+        """Return the units of the search: 0 the worst unmerged model, 1 the best, an objective, on search items."""
+        return search_units(self.brief, self.history, self.fit())
 
     def hypervolume(self) -> float:
-        """Return the normalised hypervolume of everything measured on search items so far."""
-        _, scores = self.searched()
-        gains = self.normalisation().apply(scores * self.signs)
-        return hypervolume(gains[nondominated(gains)], np.zeros(len(self.objectives)))
+        """Return the normalised hypervolume of the candidates measured on search items so far.
+
+        Where evaluations see a sample of the items, it is that of the scores which the surrogates predict of them: the
+        best of many noisy scores would promise too much.
+        """
+        history = self.history
+        coefficients, gains = measured(self.brief, history)
+        surfaces = self.fit()
+        if is_sampled(self.brief, history):
+            gains = surfaces.scores(coefficients) * self.signs
+        unit = search_units(self.brief, history, surfaces).apply(gains)
+        return hypervolume(unit[nondominated(unit)], np.zeros(len(self.objectives)))
 
     def predict(self, surfaces: ResponseSurfaces) -> Array:
-        """Search the surfaces and choose the points to deliver: coefficients, shape [n, k], n <= budget.front."""
-        normalisation = self.normalisation()
-        rng = generator(self.config.seed, "search")
-        found = search_front(surfaces.landscape(), normalisation, rng=rng, kind=self.config.search.kind)
-        return found.coefficients[self._best_of(found.gains, normalisation)]
+        """Choose the points to deliver: coefficients, shape [n, k], n <= budget.front."""
+        with one_blas_thread():
+            return self.method.deliver(self.history, surfaces)
 
     # Baselines
 
     def best_scalar(self) -> tuple[float, Array]:
         """Return the scalar whose merge has the best mean normalised score on search items, and its coefficients."""
         scalars = next(done for done in self.rounds if done.question.name == "scalars")
-        gains = self.normalisation().apply(scalars.scores * self.signs).mean(axis=1)
+        seen = History(self.brief.names, (scalars,)).observations
+        gains = self.normalisation().apply(seen.scores * self.signs).mean(axis=1)
         best = int(np.argmax(np.where(np.isnan(gains), -np.inf, gains)))
-        return self.config.baselines.scalars[best], scalars.question.coefficients[best]
+        return self.config.baselines.scalars[best], seen.coefficients[best]
 
     def random_search(self) -> Array:
-        """Return what a search without surrogates delivers for the same evaluations: shape [n, k], n <= budget.front.
+        """Return what a search without surrogates delivers: shape [n, k], n <= budget.front.
 
-        The candidates of the design were chosen without looking at any score: they are a random search at equal budget,
-        in the same region and with the same anchors. It keeps those that are not dominated on search items.
+        The candidates that were chosen without looking at any score are a random search, in the same region and with
+        the same anchors. It keeps those that are not dominated on search items.
         """
-        coefficients, scores = self.searched()
-        return coefficients[self._best_of(scores * self.signs, self.normalisation())]
-
-    def _best_of(self, gains: Array, normalisation: Normalisation) -> NDArray[np.intp]:
-        """Choose at most budget.front points; where none is above the reference, of those that are not dominated."""
-        chosen = choose(gains, self.config.budget.front, normalisation)
-        return chosen if len(chosen) else np.flatnonzero(nondominated(gains))[: self.config.budget.front]
+        blind = tuple(done for done in self.history.rounds if done.question.blind)
+        coefficients, gains = measured(self.brief, History(self.brief.names, blind))
+        return coefficients[best_of(gains, self.config.budget.front, self.normalisation())]

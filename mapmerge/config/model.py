@@ -5,7 +5,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from mapmerge.designs.sphere import bins_per_angle
 from mapmerge.surrogates.features import parameter_count
+
+Method = Literal["map", "adaptive", "bayesian", "bayesian-paper", "direct", "random", "nsga2"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
@@ -49,8 +52,9 @@ class Budget(Section):
     evaluations: int | None = Field(
         default=None,
         ge=1,
-        description="Evaluations of each objective during the search, which is the number of candidates since each is "
-        "measured on every objective. Default: 2p, with p = (k+1)(k+2)/2 parameters of a quadratic in k coefficients.",
+        description="What the search may spend, in evaluations of every objective on all its search items: as many "
+        "candidates, or more of them on samples of the items (see `sampling`). Default: 2p, with p = (k+1)(k+2)/2 "
+        "parameters of a quadratic in k coefficients.",
     )
     front: int = Field(
         default=50, ge=1, description="At most so many points are delivered and measured on held-out items."
@@ -68,8 +72,10 @@ class Design(Section):
     points: int | None = Field(
         default=None,
         ge=1,
-        description="Candidates of the first round. What the budget leaves beyond them is measured only if a surrogate "
-        "fails its gate. Default: the whole budget.",
+        description="Candidates of the first round. `map` measures what the budget leaves beyond them only if a "
+        "surrogate fails its gate; `direct`, `nsga2` and `bayesian-paper` choose the others by what the first ones "
+        "scored. Default: the whole budget for `map`, half of it for `direct` and `bayesian-paper`, a population for "
+        "`nsga2`. The other methods do not use it.",
     )
     mass: tuple[float, float] | None = Field(
         default=None,
@@ -91,6 +97,27 @@ class Design(Section):
         return self
 
 
+class Sampling(Section):
+    """Which search items an evaluation sees. The delivered front is measured on all held-out items in any case."""
+
+    items: int | Literal["auto", "all"] = Field(
+        default="auto",
+        description="Search items of an objective that one evaluation sees: a number, `all`, or `auto`, which is a "
+        "number chosen from the budget for `adaptive` and `bayesian` and all for the other methods.",
+    )
+    stratify: bool = Field(
+        default=True,
+        description="Draw them within strata of items that are about equally hard, once that is known.",
+    )
+
+    @field_validator("items", mode="after")
+    @classmethod
+    def _some_items(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 2:
+            raise ValueError(f"an evaluation needs at least 2 items, got {value}")
+        return value
+
+
 class Gate(Section):
     """When a surrogate counts as good enough to be searched without a warning."""
 
@@ -104,6 +131,51 @@ class Search(Section):
     kind: Literal["union", "nsga3", "chebyshev"] = Field(
         default="union",
         description="`union` takes the best of NSGA-III and of the gradient search from many preferences.",
+    )
+
+
+class Adaptive(Section):
+    """How `adaptive` spends its budget."""
+
+    first: float = Field(
+        default=0.4, gt=0, le=1, description="Share of the budget for the first round, which fills the region evenly."
+    )
+    rounds: int = Field(default=5, ge=1, description="Rounds after the first, of equal cost.")
+    surrogate: Literal["auto", "quadratic", "gaussian-process"] = Field(
+        default="auto",
+        description="`auto` takes for each objective what predicts left-out measurements best, and the quadratic where "
+        "nothing is better beyond noise.",
+    )
+    grow: bool = Field(
+        default=True, description="Let the region grow where the predicted front presses on its outer edge."
+    )
+    share: bool = Field(
+        default=True,
+        description="Give more items to the objectives in which the predicted front is more uncertain.",
+    )
+    race: bool = Field(
+        default=False,
+        description="Measure each round's candidates on half of their items first, and on the rest only those that "
+        "are not dominated with confidence by then.",
+    )
+    min_gain: float = Field(
+        default=0.0,
+        ge=0,
+        description="Stop when each of the last two rounds gained less than this share of the predicted hypervolume "
+        "for each unit (one evaluation of every objective on all its search items) that it cost. 0: spend the budget.",
+    )
+
+
+class Bayesian(Section):
+    """How `bayesian` asks."""
+
+    batch: int = Field(default=1, ge=1, description="Candidates that are asked for at a time.")
+    overlap: int = Field(
+        default=4,
+        ge=1,
+        description="Questions that may be out at a time: whoever becomes free has its next candidate at once, chosen "
+        "without the outcomes still to come. Part of the result, since it never depends on who is fast. No more than a "
+        "quarter of all questions that the budget has room for.",
     )
 
 
@@ -165,14 +237,21 @@ class StudyConfig(Section):
     architecture: Architecture = Field(description="How the empty model is built; a plain string is its `build`.")
     experts: list[Expert] = Field(min_length=1, description="The models fine-tuned from the base.")
     objectives: list[ObjectiveConfig] = Field(min_length=1, description="What merged models are measured on.")
-    method: Literal["map"] = Field(
-        default="map", description="`map`: one design, quadratic surrogates, search, re-measure."
+    method: Method = Field(
+        default="map",
+        description="How the search is done. `map`: one design, quadratic surrogates, search. `adaptive`: rounds of "
+        "points on the front predicted so far, on fresh samples of items. `bayesian`: BoTorch asks for one candidate "
+        "after the other (qLogNEHVI). `bayesian-paper`: the adaptive sampling of the MAP paper. `random`, `direct`, "
+        "`nsga2`: searches without surrogates, as references.",
     )
     seed: int = Field(default=0, ge=0, description="Same seed, same front, bit for bit.")
     budget: Budget = Field(default_factory=Budget, description="How much may be measured.")
     design: Design = Field(default_factory=Design, description="Which candidates are measured.")
+    sampling: Sampling = Field(default_factory=Sampling, description="Which search items an evaluation sees.")
     gate: Gate = Field(default_factory=Gate, description="When a surrogate is trusted.")
     search: Search = Field(default_factory=Search, description="How the front is searched.")
+    adaptive: Adaptive = Field(default_factory=Adaptive, description="How `adaptive` spends its budget.")
+    bayesian: Bayesian = Field(default_factory=Bayesian, description="How `bayesian` asks.")
     baselines: Baselines = Field(default_factory=Baselines, description="What the front is compared with.")
     preflight: Preflight = Field(default_factory=Preflight, description="Checks of the checkpoints.")
     compute: Compute = Field(default_factory=Compute, description="Where candidates are measured.")
@@ -193,11 +272,21 @@ class StudyConfig(Section):
 
     @model_validator(mode="after")
     def _budget_is_enough(self) -> Self:
-        p = parameter_count(len(self.experts))
+        k = len(self.experts)
+        if self.method in ("random", "direct", "nsga2") and self.evaluations < 2:
+            raise ValueError(
+                f"budget.evaluations is {self.evaluations}, but `{self.method}` chooses among what it measures: "
+                "give at least 2"
+            )
+        if self.method == "bayesian-paper":
+            bins_per_angle(k)
+        elif self.method != "map" or isinstance(self.sampling.items, int):
+            return self  # how many candidates samples make possible depends on the item sets
+        p = parameter_count(k)
         if self.evaluations < p:
             raise ValueError(
-                f"budget.evaluations is {self.evaluations}, but `map` fits p = (k+1)(k+2)/2 = {p} parameters an "
-                f"objective for k = {len(self.experts)} experts: give at least {p}, better {2 * p}"
+                f"budget.evaluations is {self.evaluations}, but `{self.method}` fits p = (k+1)(k+2)/2 = {p} parameters "
+                f"an objective for k = {k} experts: give at least {p}, better {2 * p}"
             )
         if not p <= self.design_points <= self.evaluations:
             raise ValueError(

@@ -64,6 +64,7 @@ def design(
     mass: tuple[float, float] | None = None,
     lower: float | None = None,
     upper: float | None = None,
+    identify: bool = True,
 ) -> Design:
     """Return the candidates a study measures first.
 
@@ -78,24 +79,29 @@ def design(
 
     Args:
         kind: see the table. `dirichlet-mass` was best on real merges, by far for k = 8.
-        n: how many candidates, at least (k+1)(k+2)/2.
+        n: how many candidates, at least 1; where they are to identify a quadratic, at least (k+1)(k+2)/2.
         k: how many experts.
         rng: source of all random choices.
         mass: smallest and largest sum of the coefficients of a sampled candidate; `default_mass(k)` for
             `dirichlet-mass`.
         lower: smallest coefficient, 0 unless given.
         upper: largest coefficient, 1 unless given.
+        identify: whether the candidates must be enough for a quadratic.
 
     Raises:
         ConfigError: unknown kind, an option the kind has no use for, too few candidates, or an empty region.
 
     Source: `paper-grid` follows the behaviour of the sampler released with arXiv 2406.07529.
     """
-    _check(kind, n, k, mass, lower, upper)
+    _check(kind, k, mass, lower, upper)
+    needed = (k + 1) * (k + 2) // 2 if identify else 1
+    if n < needed:
+        reason = f"cannot determine a quadratic in {k} coefficients" if identify else "are none"
+        raise ConfigError(f"design: {n} candidates {reason}; take at least {needed}")
     box = np.full(k, 0.0 if lower is None else lower), np.full(k, 1.0 if upper is None else upper)
     if kind == "paper-grid":
-        return Design(np.vstack([np.eye(k), _grid(n - k, k, rng)]), Region(*box))
-    fixed = anchors(k)
+        return Design(np.vstack([np.eye(k), _grid(max(n - k, 0), k, rng)])[:n], Region(*box))
+    fixed = anchors(k)[:n]
     rest = n - len(fixed)
     if kind == "dirichlet-mass":
         low, high = default_mass(k) if mass is None else mass
@@ -107,18 +113,11 @@ def design(
     return Design(np.vstack([fixed, points]), region)
 
 
-def _check(
-    kind: str, n: int, k: int, mass: tuple[float, float] | None, lower: float | None, upper: float | None
-) -> None:
+def _check(kind: str, k: int, mass: tuple[float, float] | None, lower: float | None, upper: float | None) -> None:
     if kind not in get_args(Kind):
         raise ConfigError(f"design: unknown kind {kind!r}; expected one of {', '.join(get_args(Kind))}")
     if k < 1:
         raise ConfigError(f"design: expected at least 1 expert, got {k}")
-    needed = (k + 1) * (k + 2) // 2
-    if n < needed:
-        raise ConfigError(
-            f"design: {n} candidates cannot determine a quadratic in {k} coefficients; take at least {needed}"
-        )
     if mass is not None and kind in ("uniform-box", "paper-grid"):
         raise ConfigError(f"design: {kind} has no use for mass; take sobol or dirichlet-mass")
     if (lower is not None or upper is not None) and kind in ("dirichlet-mass", "paper-grid"):

@@ -76,6 +76,26 @@ def test_budget_below_p(tmp_path: Path) -> None:
     assert read_study(write(tmp_path, STUDY), ["budget.evaluations=6"]).evaluations == 6
 
 
+def test_the_method_of_the_paper_needs_p_evaluations_too(tmp_path: Path) -> None:
+    said = problem(tmp_path, STUDY, "method=bayesian-paper", "budget.evaluations=5")
+    assert "`bayesian-paper` fits p = (k+1)(k+2)/2 = 6" in said
+    assert read_study(write(tmp_path, STUDY), ["method=bayesian-paper", "budget.evaluations=6"]).evaluations == 6
+
+
+def test_the_method_of_the_paper_is_not_defined_beyond_six_experts(tmp_path: Path) -> None:
+    experts = [{"name": f"e{index}", "checkpoint": f"e{index}"} for index in range(7)]
+    said = problem(tmp_path, {**STUDY, "experts": experts}, "method=bayesian-paper")
+    assert "at most 6 experts" in said
+    assert "there are 7: take `method: adaptive`" in said
+    assert read_study(write(tmp_path, {**STUDY, "experts": experts[:6]}), ["method=bayesian-paper"]).evaluations == 56
+
+
+@pytest.mark.parametrize("method", ["random", "direct", "nsga2"])
+def test_a_search_needs_something_to_choose_from(tmp_path: Path, method: str) -> None:
+    assert "give at least 2" in problem(tmp_path, STUDY, f"method={method}", "budget.evaluations=1")
+    assert read_study(write(tmp_path, STUDY), [f"method={method}", "budget.evaluations=2"]).evaluations == 2
+
+
 @pytest.mark.parametrize("override", ["design.mass=[1.6, 0.3]", "design.lower=2", "design.points=99"])
 def test_bounds_reversed(tmp_path: Path, override: str) -> None:
     assert override.partition("=")[0].split(".")[0] in problem(tmp_path, STUDY, override)

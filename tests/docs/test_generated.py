@@ -47,6 +47,8 @@ def test_a_result_has_the_keys_that_are_documented_and_no_others(digits_run):
         "`hypervolume`": [result["hypervolume"]],
         "A surrogate": surrogates,
         "A point of `front` or `dominated`": result["front"],
+        "`winners_curse`": [result["winners_curse"]],
+        "`calibration`": [result["calibration"]],
         "An entry of `comparisons`": result["comparisons"],
     }.items():
         for entry in objects:
@@ -61,6 +63,7 @@ def test_what_is_documented_in_words_is_there_too(digits_run, mapmerge):
     model = result["baselines"]["best_scalar"]
     for heading, names in {
         "Top level": {*result["objectives"][0], *result["history"][0], *result["region"]},
+        "`winners_curse`": {key for entry in result["winners_curse"]["objectives"].values() for key in entry},
         "`baselines`": {*result["baselines"], *result["baselines"]["random_search"], *model},
         "`provenance`": {*result["provenance"], *result["provenance"]["item_sets"]["upright"]["search"]},
         "`mapmerge pick --json`": set(picked),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mapmerge.config import StudyConfig
-from mapmerge.records import Array, Evaluation, Metric, Objective, Question
+from mapmerge.records import Array, Evaluation, Metric, Objective, Question, Sample
 from mapmerge.study import FinalQuestion, Study
 
 ITEMS = 50
@@ -52,7 +52,7 @@ class World:
             "search": {"kind": "chebyshev"},  # half the time of a union
             **sections,
         }
-        return Study(StudyConfig.model_validate(values), self.objectives)
+        return Study(StudyConfig.model_validate(values), self.objectives, (ITEMS,) * len(self.metrics))
 
     def score(self, coefficients: Array, index: int) -> float:
         """Return the true score: the link of a quadratic, unless the objective is rough."""
@@ -63,24 +63,32 @@ class World:
         return 1 / (1 + np.exp(-eta)) if self.metrics[index].maximize else float(np.log1p(np.exp(-eta)))
 
     def measure(self, question: Question) -> list[Evaluation]:
-        """Answer a question: one evaluation a candidate and objective, as the ledger would give them."""
+        """Answer a question: one evaluation a request, as the ledger would give them."""
+        names = [objective.name for objective in self.objectives]
         return [
-            self._evaluation(row, index, question.split)
-            for row in {row.tobytes(): row for row in question.coefficients}.values()
-            for index in range(len(self.metrics))
+            self._evaluation(row, names.index(name), question.split, sample, question.repeat)
+            for row, name, sample in question.requests(names)
         ]
 
-    def _evaluation(self, row: Array, index: int, split: Any) -> Evaluation:
+    def _evaluation(self, row: Array, index: int, split: Any, sample: Sample | None, repeat: int) -> Evaluation:
         objective = self.objectives[index]
-        key = f"{objective.name}-{split}-{row.tobytes().hex()}"
+        drawn = b"" if sample is None else sample.items.tobytes()
+        key = f"{objective.name}-{split}-{row.tobytes().hex()}-{drawn.hex()}-{repeat}"
         if self.fails(row, objective.name, split):
-            return Evaluation(key, row, objective.name, split, None, error="RuntimeError: no")
+            return Evaluation(key, row, objective.name, split, None, error="RuntimeError: no", sample=sample)
         # The items of a split differ in how hard they are; objectives see them in different orders.
         order = np.random.default_rng([index, split == "search"]).permutation(ITEMS)
         hardness = (np.arange(ITEMS)[order] + 0.5) / ITEMS
         score = self.score(row, index)
-        outcomes = hardness < score if objective.metric.maximize else score * 2 * hardness
-        return Evaluation(key, row, objective.name, split, outcomes.astype(np.float32))
+        outcomes = (hardness < score if objective.metric.maximize else score * 2 * hardness).astype(np.float32)
+        seen = outcomes if sample is None else outcomes[sample.items]
+        return Evaluation(key, row, objective.name, split, seen, sample=sample)
+
+    def answer(self, study: Study) -> None:
+        """Tell a study what it asks about next."""
+        question = study.ask()
+        assert question is not None
+        study.tell(question, self.measure(question))
 
     def search(self, study: Study) -> None:
         """Tell a study everything it asks about on search items."""

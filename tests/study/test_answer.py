@@ -69,9 +69,63 @@ def test_every_baseline_is_compared_and_spoken_of(finished):
         assert words in result["verdict"]
 
 
+def test_each_front_point_names_the_others_that_it_cannot_be_told_apart_from(finished):
+    _, result = finished
+    ids = {point["id"] for point in result["front"]}
+    alike = {point["id"]: set(point["indistinguishable_from"]) for point in result["front"]}
+    names = {"base", "uniform", "best_scalar", "expert e0", "expert e1"}
+    for mine, others in alike.items():
+        assert others <= (ids | names) - {mine}
+        for other in others & ids:
+            assert mine in alike[other]
+    assert all("indistinguishable_from" not in point for point in result["dominated"])
+
+
+def test_a_front_point_that_is_a_baseline_is_not_told_apart_from_it(make_world):
+    world = make_world()
+    study = world.study()
+    surfaces, final = world.finish(study)
+    final.sets["delivered"] = final.sets["uniform"]
+    result = answer(study, surfaces, final)
+    assert result["baselines"]["best_scalar"]["scalar"] == 0.5  # the same model
+    assert result["front"][0]["indistinguishable_from"] == ["uniform", "best_scalar"]
+
+
+def test_promises_are_held_against_what_was_measured_of_all_delivered_points(finished):
+    _, result = finished
+    delivered = result["front"] + result["dominated"]
+    curse, calibration = result["winners_curse"], result["calibration"]
+    assert curse["points"] == calibration["points"] == len(delivered)
+    for name, sign in (("z", 1), ("y", -1)):
+        missed = [sign * (point["predicted"][name] - point["measured"][name]) for point in delivered]
+        entry = curse["objectives"][name]
+        assert entry["value"] == pytest.approx(np.mean(missed))
+        assert entry["low"] < entry["value"] < entry["high"]
+        assert entry["standard_error"] > 0
+        inside = [p["predicted_low"][name] <= p["measured"][name] <= p["predicted_high"][name] for p in delivered]
+        assert calibration["inside"][name] == pytest.approx(np.mean(inside))
+    volume = result["hypervolume"]
+    share = (volume["predicted"] - volume["value"]) / volume["predicted"]
+    assert curse["hypervolume"]["value"] == pytest.approx(share)
+
+
+def test_a_promise_that_was_not_kept_is_in_the_verdict(make_world):
+    world = make_world()
+    study = world.study(budget={"front": 8})
+    world.search(study)
+    surfaces = study.fit()
+    final = study.ask_final(study.predict(surfaces))
+    true = world.score
+    world.score = lambda row, index: 0.5 * true(row, index) if index == 0 else true(row, index)
+    study.tell(final.question, world.measure(final.question))
+    result = answer(study, surfaces, final)
+    assert result["winners_curse"]["objectives"]["z"]["words"] == "promised too much"
+    assert "the surrogates promised too much on z (by 0." in result["verdict"]
+
+
 def test_history_counts_evaluations_and_never_falls(finished):
     study, result = finished
-    steps = history(study)
+    steps = history(study, study.fit())
     assert result["history"] == steps
     assert [step["evaluations"] for step in steps] == list(range(2, 2 * 8 + 1, 2))
     assert (np.diff([step["hypervolume"] for step in steps]) >= 0).all()

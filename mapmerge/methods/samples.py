@@ -1,0 +1,98 @@
+"""Which items an evaluation of the search sees."""
+
+import math
+
+import numpy as np
+
+from mapmerge.history import History
+from mapmerge.methods.protocol import Brief
+from mapmerge.records import Array, Sample, Wanted
+from mapmerge.response import ResponseSurfaces
+from mapmerge.sampling.difficulty import difficulty
+from mapmerge.sampling.draw import draw
+from mapmerge.surrogates.features import parameter_count
+
+_FEWEST = 16
+"""Items that an evaluation sees at least: fewer say almost nothing, and the merge then costs more than they do."""
+
+
+def fixed_counts(brief: Brief) -> tuple[int, ...] | None:
+    """Return how many items of each objective an evaluation sees where the study says so, else None for all."""
+    asked = brief.config.sampling.items
+    return None if isinstance(asked, str) else tuple(min(asked, size) for size in brief.items)
+
+
+def auto_counts(brief: Brief) -> tuple[int, ...] | None:
+    """Return how many items of each objective an evaluation sees where the method may choose.
+
+    With room for I item-forwards an objective, sqrt(I) candidates see sqrt(I) items each, but there are at least 2p
+    candidates: more would tell no more of a quadratic than more items do, and the front wants many. The numbers depend
+    on what is spent, not on how large the item sets are.
+
+    >>> import math
+    >>> math.isqrt(10 * 1000)  # 10 units of 1,000 items: 100 candidates of 100 items
+    100
+    """
+    asked = brief.config.sampling.items
+    if asked == "all":
+        return None
+    if isinstance(asked, int):
+        return fixed_counts(brief)
+    fewest = 2 * parameter_count(brief.k)
+    each = [brief.config.evaluations * size for size in brief.items]
+    counts = [round(room / max(math.sqrt(room), fewest)) for room in each]
+    return tuple(min(max(count, _FEWEST), size) for count, size in zip(counts, brief.items, strict=True))
+
+
+def cost(brief: Brief, counts: tuple[int, ...] | None) -> int:
+    """Return the items of one candidate that is measured on every objective."""
+    return brief.unit if counts is None else sum(counts)
+
+
+def affordable(brief: Brief, history: History, counts: tuple[int, ...] | None) -> int:
+    """Return how many more candidates the budget has room for."""
+    return max(0, (brief.budget - brief.spent(history)) // cost(brief, counts))
+
+
+def difficulties(brief: Brief, history: History, surfaces: ResponseSurfaces) -> tuple[Array | None, ...]:
+    """Return how hard every search item of each objective has been, None where too little is known.
+
+    Args:
+        brief: what the study is about; without `sampling.stratify` nothing counts as known.
+        history: what was measured.
+        surfaces: fitted to it: what an item's outcome is compared with.
+    """
+    if not brief.config.sampling.stratify:
+        return (None,) * len(brief.items)
+    found = []
+    for name, size, surrogate in zip(brief.names, brief.items, surfaces.surrogates, strict=True):
+        evaluations = history.of(name)
+        predicted = surrogate.predict(np.vstack([each.coefficients for each in evaluations]))
+        found.append(difficulty(evaluations, predicted, size))
+    return tuple(found)
+
+
+def samples_for(
+    brief: Brief, round_name: str, n: int, counts: tuple[int, ...] | None, hard: tuple[Array | None, ...] | None = None
+) -> tuple[Wanted, ...] | None:
+    """Draw fresh items for every candidate of a round, on every objective.
+
+    An error of one fixed subset would be shared by all candidates and never average out; that of fresh ones does.
+
+    Args:
+        brief: what the study is about.
+        round_name: name of the round, which the draws depend on.
+        n: how many candidates.
+        counts: items of each objective, None for all.
+        hard: what `difficulties` found; None where nothing is known yet.
+    """
+    if counts is None:
+        return None
+    rng = brief.rng("items", round_name)
+    known = hard or (None,) * len(counts)
+
+    def one(objective: int) -> Sample | None:
+        size, count = brief.items[objective], counts[objective]
+        return None if count >= size else draw(count, known[objective], rng, size=size)
+
+    return tuple({name: one(objective) for objective, name in enumerate(brief.names)} for _ in range(n))

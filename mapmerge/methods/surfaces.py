@@ -1,0 +1,89 @@
+"""From what was measured to one surrogate an objective."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mapmerge.designs.region import Region
+from mapmerge.errors import FailedRunError
+from mapmerge.history import History, Round
+from mapmerge.methods.protocol import Brief
+from mapmerge.records import Array, Evaluation, Metric
+from mapmerge.response import ResponseSurfaces
+from mapmerge.sampling.adjust import adjust
+from mapmerge.sampling.estimate import effective_items
+from mapmerge.surrogates.fitting import fit_quadratic
+from mapmerge.surrogates.gate import Verdict, check
+from mapmerge.surrogates.protocol import Surrogate
+
+Fit = Callable[[Array, Array, Array, Array, Metric], Surrogate]
+"""(coefficients [n, k], scores [n], variances [n], effective items [n], metric) -> surrogate."""
+
+
+def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = fit_quadratic) -> ResponseSurfaces:
+    """Fit every objective to all that was measured of it.
+
+    A score from a sample of the items is first freed of how hard these were (see `sampling.adjust`), then it weighs as
+    many items as a simple sample would need to be as precise. What failed is left out: a candidate that cannot be
+    measured says nothing about its score.
+
+    Args:
+        brief: what the study is about.
+        history: what was measured.
+        region: where predictions may be trusted.
+        fit: which surrogate.
+
+    Raises:
+        FailedRunError: fewer than two candidates could be measured on an objective.
+    """
+    if is_sampled(brief, history):
+        history = _adjusted(history, [_fit(brief, history, at, fit_quadratic) for at in range(len(brief.names))], brief)
+    return ResponseSurfaces(
+        brief.objectives, tuple(_fit(brief, history, at, fit) for at in range(len(brief.names))), region
+    )
+
+
+def is_sampled(brief: Brief, history: History) -> bool:
+    """Say whether any score comes from a part of its items only."""
+    items = history.observations.items
+    return bool(((items > 0) & (items < np.array(brief.items))).any())
+
+
+def _fit(brief: Brief, history: History, column: int, fit: Fit) -> Surrogate:
+    seen, objective = history.observations, brief.objectives[column]
+    there = np.flatnonzero(seen.items[:, column] > 0) if len(seen.items) else np.zeros(0, dtype=np.intp)
+    if len(there) < 2:
+        found = "one candidate" if len(there) else "none"
+        raise FailedRunError(
+            f"objective {objective.name!r}: a surrogate needs two measured candidates, there is {found}: "
+            "every other evaluation failed"
+        )
+    scores, variances, items = (table[there, column] for table in (seen.scores, seen.variances, seen.items))
+    scores = np.clip(scores, objective.metric.lower, objective.metric.upper)  # what was taken off may have led outside
+    weighs = effective_items(scores, variances, items, objective.metric)
+    return fit(seen.coefficients[there], scores, variances, weighs, objective.metric)
+
+
+def _adjusted(history: History, surrogates: Sequence[Surrogate], brief: Brief) -> History:
+    """Return the history with the scores of samples freed of how hard their items were."""
+    adjusted: dict[tuple[str, str], Evaluation] = {}
+    for name, size, surrogate in zip(brief.names, brief.items, surrogates, strict=True):
+        evaluations = history.of(name)
+        predicted = surrogate.predict(np.vstack([each.coefficients for each in evaluations]))
+        adjusted |= {(each.key, name): each for each in adjust(evaluations, predicted, size)}
+    return History(
+        history.objectives,
+        tuple(
+            Round(done.question, tuple(adjusted.get((each.key, each.objective), each) for each in done.evaluations))
+            for done in history.rounds
+        ),
+    )
+
+
+def gate(brief: Brief, history: History, surfaces: ResponseSurfaces) -> list[Verdict]:
+    """Judge every surrogate by the study's gate."""
+    limits, sampled = brief.config.gate, is_sampled(brief, history)
+    return [
+        check(surrogate, min_r2=limits.min_r2, max_condition=limits.max_condition, fresh_items=sampled)
+        for surrogate in surfaces.surrogates
+    ]
