@@ -133,7 +133,7 @@ def _design(config: StudyConfig, n: int, seed: int) -> tuple[Array, Region]:
 def _measure(pool: Pool, candidates: Array, split: Split, names: Sequence[str]) -> dict[str, Points]:
     """Measure candidates [n, k] on every objective."""
     rows = []
-    for finished in pool.run([Work(row, split, tuple(names)) for row in candidates]):
+    for finished in pool.run([Work(row, split, dict.fromkeys(names)) for row in candidates]):
         outcomes = [result.outcomes for result in finished.measured if result.outcomes is not None]
         assert len(outcomes) == len(names), finished.measured
         rows.append(

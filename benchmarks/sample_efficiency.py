@@ -1,0 +1,267 @@
+"""How much front each method finds for the items it puts through models.
+
+    python -m benchmarks.sample_efficiency --study ZOO/study.yaml --methods adaptive,map,direct,bayesian \
+        --units 20,40,80 --seeds 5 --out FILE.json
+
+A unit is one evaluation of every objective on all its search items. Every method is given the same number of units for
+its search, chooses at most 50 points, and these are measured on all held-out items; that last measurement is reported
+apart (`held_out_items`). The hypervolume on held-out items, in units of the unmerged models, is compared with two dense
+references of thousands of candidates, each with its best 50 points (see `benchmarks.direct_search`):
+
+- `hypervolume_ratio`: one that selected on search items, as every method must;
+- `hypervolume_ratio_oracle`: one that selected on the held-out items themselves, which also profits from their noise.
+
+The second one only with `--oracle`. With `--reference 0` the reference is the union of all points that this command
+delivers, chosen on the held-out items.
+"""
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.direct_search import reference
+from benchmarks.machine import write
+from mapmerge.config import read_study
+from mapmerge.config.model import StudyConfig
+from mapmerge.errors import BadInputError
+from mapmerge.fronts.choose import choose
+from mapmerge.fronts.indicators import Normalisation, hypervolume
+from mapmerge.records import Array, Evaluation, Question, Sample, Split
+from mapmerge.study import Study
+from mapmerge.threads import one_thread
+from tasks.inputs import open_inputs
+from tasks.resident import Blueprint, Resident
+
+LABELS: dict[str, list[str]] = {
+    "map-paper": ["method=map", "design.kind=paper-grid", "search.kind=nsga3"],
+    "adaptive-quadratic": ["method=adaptive", "adaptive.surrogate=quadratic"],
+    "adaptive-gaussian-process": ["method=adaptive", "adaptive.surrogate=gaussian-process"],
+    "adaptive-unstratified": ["method=adaptive", "sampling.stratify=false"],
+    "adaptive-all-items": ["method=adaptive", "sampling.items=all"],
+    "adaptive-fixed-region": ["method=adaptive", "adaptive.grow=false"],
+    "adaptive-one-round": ["method=adaptive", "adaptive.rounds=1", "adaptive.first=1"],
+    "adaptive-box": ["method=adaptive", "design.kind=sobol"],
+    "map-sampled": ["method=map", "sampling.items=100"],
+}
+"""Variants by name: the values of the study that they replace. Any other name is a `method`."""
+
+_LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Job:
+    """One search."""
+
+    label: str
+    units: int
+    seed: int
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that measures candidates of one study by itself."""
+
+    study: Path
+    overrides: list[str]
+    _known: dict[tuple[bytes, str, Split], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.config = read_study(self.study, self.overrides)
+        inputs = open_inputs(self.config, self.study.parent)
+        self.objectives, self.items = inputs.objectives, inputs.search_items
+        self.resident = Resident(Blueprint(self.config.model_dump(mode="json"), str(self.study.parent)))
+
+    def configured(self, job: Job) -> StudyConfig:
+        """Return the study with the method, the budget and the seed of a job."""
+        chosen = LABELS.get(job.label, [f"method={job.label}"])
+        return read_study(self.study, [*self.overrides, *chosen, f"budget.evaluations={job.units}", f"seed={job.seed}"])
+
+    def search(self, job: Job) -> dict[str, Any]:
+        """Run one search and measure what it delivers."""
+        study = Study(self.configured(job), self.objectives, self.items)
+        thinking: list[float] = []
+        waiting: list[Question] = []
+        with one_thread():
+            while True:
+                began = time.process_time()
+                question = study.ask()
+                thinking.append(time.process_time() - began)
+                if question is not None:
+                    waiting.append(question)
+                elif not waiting:
+                    break
+                if question is None or len(waiting) >= study.overlap:
+                    oldest = waiting.pop(0)
+                    study.tell(oldest, self._measure(oldest))
+            began = time.process_time()
+            surfaces = study.fit()
+            delivered = study.predict(surfaces)
+            last = time.process_time() - began
+        gains = self._held_out_scores(delivered) * study.signs
+        unmerged = np.vstack([np.zeros((1, study.brief.k)), np.eye(study.brief.k)])
+        low, high = surfaces.intervals(delivered, _LEVEL)
+        scores = gains * study.signs
+        return {
+            "method": job.label,
+            "units": job.units,
+            "seed": job.seed,
+            "items_forwarded": study.brief.spent(study.history),
+            "units_spent": study.brief.spent(study.history) / study.brief.unit,
+            "held_out_items": len(delivered) * sum(self._held_out_sizes()),
+            "candidates": len(study.history.observations.coefficients),
+            "rounds": len(study.history),
+            "delivered": len(delivered),
+            "unmerged_gains": (self._held_out_scores(unmerged) * study.signs).tolist(),
+            "gains": gains.round(6).tolist(),
+            "predicted_gains": (surfaces.scores(delivered) * study.signs).round(6).tolist(),
+            "inside_interval": float(((scores >= low) & (scores <= high)).mean()),
+            "kinds": [surrogate.kind for surrogate in surfaces.surrogates],
+            "seconds_asking_mean": statistics.mean(thinking),
+            "seconds_asking_most": max(thinking),
+            "seconds_delivering": last,
+        }
+
+    def _held_out_sizes(self) -> list[int]:
+        return [len(self.resident.evaluator(objective.name, "held_out")) for objective in self.objectives]
+
+    def _measure(self, question: Question) -> list[Evaluation]:
+        names = [objective.name for objective in self.objectives]
+        return [self._evaluation(question, *request) for request in question.requests(names)]
+
+    def _evaluation(self, question: Question, row: Array, name: str, sample: Sample | None) -> Evaluation:
+        split, place = question.split, (row.tobytes(), name, question.split)
+        drawn = None if sample is None else sample.items
+        if drawn is not None or place not in self._known:
+            model = self.resident.model.load(row)
+            outcomes = self.resident.evaluator(name, split).measure(model, drawn)
+            if drawn is None:
+                self._known[place] = outcomes
+        else:
+            outcomes = self._known[place]
+        key = f"{split}-{name}-{row.tobytes().hex()}-{b'' if drawn is None else drawn.tobytes()!r}"
+        return Evaluation(key, row, name, split, outcomes, sample=sample)
+
+    def _held_out_scores(self, coefficients: Array) -> Array:
+        question = Question("front", "held_out", coefficients)
+        return np.array([each.score for each in self._measure(question)]).reshape(len(coefficients), -1)
+
+
+_worker: Worker
+
+
+def _start(study: Path, overrides: list[str]) -> None:
+    global _worker
+    _worker = Worker(study, overrides)
+
+
+def _search(job: Job) -> dict[str, Any]:
+    try:
+        return _worker.search(job)
+    except BadInputError as refusal:  # a method may say that so few units are too few for it
+        return {"method": job.label, "units": job.units, "seed": job.seed, "refused": str(refusal)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", type=Path, required=True)
+    parser.add_argument("--methods", required=True, help=f"comma-separated: methods, or {', '.join(LABELS)}")
+    parser.add_argument("--units", required=True, help="comma-separated")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--reference", type=int, default=4000, help="candidates of the dense references")
+    parser.add_argument("--oracle", action="store_true", help="compare with the second reference too")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+
+    study = options.study.resolve()
+    splits: tuple[Split, ...] = ("search", "held_out") if options.oracle else ("search",)
+    dense = {split: reference(study, options.reference, 0, split) for split in splits if options.reference}
+    jobs = [
+        Job(label, int(units), seed)
+        for units in options.units.split(",")
+        for label in options.methods.split(",")
+        for seed in range(options.seeds)
+    ]
+    jobs.sort(key=lambda job: -job.units)  # the longest first, so that no process is left with them in the end
+    spawn = multiprocessing.get_context("spawn")
+    results = []
+    with ProcessPoolExecutor(options.jobs, spawn, _start, (study, options.overrides)) as pool:
+        for result in pool.map(_search, jobs):
+            if "refused" in result:
+                results.append(result)
+                print(f"{result['method']}, {result['units']} units: {result['refused']}", flush=True)
+                continue
+            unit = Normalisation.of(np.array(result["unmerged_gains"]))
+            result["hypervolume"] = _volume(np.array(result["gains"]), unit)
+            results.append(result)
+            print(
+                f"{result['method']}, {result['units']} units, seed {result['seed']}: hypervolume "
+                f"{result['hypervolume']:.4f}, asking {result['seconds_asking_mean']:.2f} s",
+                flush=True,
+            )
+    done = [result for result in results if "refused" not in result]
+    unit = Normalisation.of(np.array(done[0].pop("unmerged_gains")))
+    union = np.vstack([result["gains"] for result in done])
+    whole = {
+        split: _volume(np.array(dense[split]["best_held_out_gains"]) if dense else union, unit) for split in splits
+    }
+    for result in done:
+        result.pop("unmerged_gains", None)
+        predicted = _volume(np.array(result.pop("predicted_gains")), unit)
+        del result["gains"]
+        volume = result["hypervolume"]
+        result |= {
+            "hypervolume_ratio": volume / whole["search"],
+            "hypervolume_ratio_oracle": volume / whole["held_out"] if options.oracle else None,
+            "promised_too_much": predicted / volume - 1.0 if volume else None,
+        }
+    write(
+        options.out,
+        "sample_efficiency",
+        sorted(results, key=lambda result: (result["units"], result["method"], result["seed"])),
+        study=study.parent.name,
+        overrides=options.overrides,
+        references={
+            split: {
+                "candidates": dense[split]["candidates"] if dense else f"union of {len(union)} delivered points",
+                "hypervolume_of_best_50": whole[split],
+            }
+            for split in splits
+        },
+        summary=[
+            {
+                "method": label,
+                "units": int(units),
+                "median": statistics.median(ratios),
+                "least": min(ratios),
+                "greatest": max(ratios),
+                "median_oracle": statistics.median(result["hypervolume"] for result in chosen) / whole["held_out"]
+                if options.oracle
+                else None,
+                "seconds_asking_most": max(result["seconds_asking_most"] for result in chosen),
+            }
+            for units in options.units.split(",")
+            for label in options.methods.split(",")
+            for chosen in [[result for result in done if (result["method"], result["units"]) == (label, int(units))]]
+            if chosen
+            for ratios in [[result["hypervolume_ratio"] for result in chosen]]
+        ],
+    )
+
+
+def _volume(gains: Array, unit: Normalisation) -> float:
+    best = choose(gains, 50, unit)
+    return hypervolume(unit.apply(gains[best]), np.zeros(gains.shape[1])) if len(best) else 0.0
+
+
+if __name__ == "__main__":
+    main()
