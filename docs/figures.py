@@ -105,6 +105,32 @@ def surrogates() -> str:
     return _table(heads, rows)
 
 
+def sample_efficiency() -> str:
+    """Return the table of methods by family and budget: medians over seeds."""
+    rows = []
+    for path in sorted(RESULTS.glob("sample-efficiency-*.json")):
+        raw = _read(path.stem)
+        for entry in sorted(raw["summary"], key=lambda entry: (entry["units"], -entry["median"])):
+            runs = [
+                run
+                for run in raw["results"]
+                if (run["method"], run["units"]) == (entry["method"], entry["units"]) and "refused" not in run
+            ]
+            rows.append(
+                (
+                    raw["study"],
+                    entry["units"],
+                    f"`{entry['method']}`",
+                    f"{entry['median']:.3f} ({entry['least']:.3f} to {entry['greatest']:.3f})",
+                    "" if entry["median_oracle"] is None else f"{entry['median_oracle']:.3f}",
+                    f"{statistics.median(run['candidates'] for run in runs):.0f}",
+                    f"{statistics.median(run['seconds_asking_mean'] for run in runs):.1f}",
+                )
+            )
+    heads = ("family", "units", "method", "ratio", "ratio, oracle", "candidates", "asking, s")
+    return _table(heads, rows)
+
+
 def sharing() -> str:
     """Return the table of ways to share the task matrix: medians over repeats and actors."""
     rows = [
@@ -136,7 +162,8 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (front_quality, reproducibility, overhead, surrogates, sharing)
+    table.__name__: table
+    for table in (front_quality, sample_efficiency, reproducibility, overhead, surrogates, sharing)
 }
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
             )
         ],
         "dominated": rest,
-        "baselines": _baselines(sets, report, speak, final.scalar),
+        "baselines": _baselines(sets, report, speak, final.scalar, study.random_share()),
         "comparisons": [
             {
                 "baseline": comparison.baseline,
@@ -151,6 +151,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
             dominated=len(dominated),
             promised=promised,
             untrusted=[name for name, gate in gates.items() if not gate.passed],
+            random_share=study.random_share(),
         ),
         "warnings": [
             *_warnings(study, surfaces, delivered),
@@ -338,7 +339,9 @@ class _Words:
         ]
 
 
-def _baselines(sets: dict[str, Array], report: FrontReport, speak: _Words, scalar: float) -> dict[str, Any]:
+def _baselines(
+    sets: dict[str, Array], report: FrontReport, speak: _Words, scalar: float, share: float
+) -> dict[str, Any]:
     def points(name: str) -> list[dict[str, Any]]:
         return speak.points(sets[name], report.baselines[name]) if name in sets else []
 
@@ -356,5 +359,6 @@ def _baselines(sets: dict[str, Array], report: FrontReport, speak: _Words, scala
         "random_search": {
             "points": points("random_search"),
             "hypervolume": searched.hypervolume.to_json() if searched else None,
+            "share_of_cost": share,
         },
     }

@@ -174,6 +174,11 @@ class Study:
             )
 
     @property
+    def _blind(self) -> History:
+        """The rounds whose candidates were chosen without looking at any score."""
+        return History(self.brief.names, tuple(done for done in self.history.rounds if done.question.blind))
+
+    @property
     def history(self) -> History:
         """The rounds that surrogates are fitted on: what the method asked for, not the baselines."""
         return self._told(self._asked)
@@ -247,6 +252,9 @@ class Study:
         The candidates that were chosen without looking at any score are a random search, in the same region and with
         the same anchors. It keeps those that are not dominated on search items.
         """
-        blind = tuple(done for done in self.history.rounds if done.question.blind)
-        coefficients, gains = measured(self.brief, History(self.brief.names, blind))
+        coefficients, gains = measured(self.brief, self._blind)
         return coefficients[best_of(gains, self.config.budget.front, self.normalisation())]
+
+    def random_share(self) -> float:
+        """Return what the random search cost, as a share of the items of the whole search."""
+        return self.brief.spent(self._blind) / self.brief.spent(self.history)

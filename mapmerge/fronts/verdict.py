@@ -12,7 +12,7 @@ _SPOKEN = {
     "experts": "the unmerged models",
     "uniform": "the uniform merge",
     "best_scalar": "the best single scaling factor",
-    "random_search": "random search at equal cost",
+    "random_search": "random search",
 }
 
 
@@ -26,6 +26,7 @@ def verdict(
     dominated: int,
     promised: Mapping[str, Promise] | None = None,
     untrusted: Sequence[str] = (),
+    random_share: float = 1.0,
 ) -> str:
     """Say whether the front was worth it: better than what, worse than what, and how far its prediction was off.
 
@@ -38,6 +39,7 @@ def verdict(
         dominated: how many of them turned out to be dominated.
         promised: for each objective, what was predicted of them less what was measured.
         untrusted: objectives whose surrogate failed its checks.
+        random_share: what random search cost, as a share of the search.
 
     Returns:
         A few sentences, the comparisons first, whatever they say.
@@ -54,7 +56,7 @@ def verdict(
         ("no difference beyond the noise", "No gain over"),
         ("worse", "The front is worse than"),
     ):
-        same = [_against(comparison, level) for comparison in comparisons if comparison.words == words]
+        same = [_against(comparison, level, random_share) for comparison in comparisons if comparison.words == words]
         if same:
             sentences.append(f"{opening} {_listed(same)}.")
     sentences.append(_reached(hypervolume, predicted))
@@ -117,8 +119,10 @@ def _promised(promised: Mapping[str, Promise]) -> str:
     )
 
 
-def _against(comparison: Comparison, level: float) -> str:
+def _against(comparison: Comparison, level: float, random_share: float) -> str:
     name = _SPOKEN.get(comparison.baseline, comparison.baseline)
+    if comparison.baseline == "random_search":
+        name += " at equal cost" if random_share > 0.99 else f" at {random_share:.0%} of the cost"
     gap = comparison.difference
     return f"{name} ({gap.value:+.3f}, {100 * level:.3g} % interval {gap.low:.3f} to {gap.high:.3f})"
 

@@ -78,10 +78,23 @@ def test_a_plan_has_the_keys_that_are_documented(digits_family):
     assert set(planned) == keys(sections()["`mapmerge plan --json`"])
 
 
+def module(name):
+    """Return a script of the documentation as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_the_curves_are_what_the_raw_results_say():
+    drawn = module("curves").figures()
+    assert drawn
+    for file, content in drawn.items():
+        assert file.read_text() == content, "run `python docs/curves.py`"
+
+
 def test_the_tables_are_what_the_raw_results_say():
-    spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "figures.py")
-    figures = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(figures)
+    figures = module("figures")
     page = figures.PAGE.read_text()
     assert figures.filled(page) == page, "run `python docs/figures.py`"
     assert page.count("<!-- table: ") == len(figures.TABLES)

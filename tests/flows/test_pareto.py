@@ -180,7 +180,12 @@ def test_too_many_failures_fail_the_run_which_then_can_be_resumed(mapmerge, prob
     said = mapmerge("run", study, "--output", tmp_path / "out", "--run-id", "one", "--json")
     assert said.code == 1
     assert said.out == ""
-    for word in ("round 'design'", "of 24 evaluations on search items failed", "compute.max_failed_fraction = 0.2", "cannot measure"):
+    for word in (
+        "round 'design'",
+        "of 24 evaluations on search items failed",
+        "compute.max_failed_fraction = 0.2",
+        "cannot measure",
+    ):
         assert word in said.err
     half = mapmerge("front", tmp_path / "out" / "runs" / "one")
     assert half.code == 2

@@ -186,3 +186,30 @@ def test_leverage_is_that_of_the_hat_matrix_and_blind_to_units(seed, k):
     scaled = leverage(7.0 * measured + 3.0, 7.0 * measured + 3.0)
     np.testing.assert_allclose(scaled, own, rtol=1e-6)
     assert leverage(measured.mean(axis=0)[None] + 10.0, measured)[0] > own.max()
+
+
+def test_a_saddle_is_climbed_to_the_edge_of_the_region(make_world):
+    """An indefinite quadratic has no peak: its best candidates lie where the region ends."""
+    world = make_world()
+    score = world.score
+
+    def saddle(row, index):
+        bends = 4.0 * (row[0] - 0.5) ** 2 - 4.0 * (row[1] - 0.5) ** 2
+        return 1.0 / (1.0 + np.exp(-bends)) if index == 0 else score(row, index)
+
+    world.score = saddle
+    options = {"surrogate": "quadratic", "grow": False}
+    study = world.study(method="adaptive", adaptive=options, budget={"evaluations": 15, "front": 8})
+    surfaces, final = world.finish(study)
+    delivered = final.sets["delivered"]
+    assert surfaces.region.contains(delivered, 1e-6).all()
+    found = np.array([saddle(row, 0) for row in delivered])
+    assert found.max() > 0.8  # 0.73 at the better expert
+
+
+def test_the_same_candidate_asked_twice_is_one_observation(make_world):
+    world = make_world()
+    study = world.study(**QUICK, budget={"evaluations": 12})
+    asked = search(world, study)
+    rows = np.vstack([question.coefficients for question in asked])
+    assert len(study.history.observations.coefficients) == len({row.tobytes() for row in rows})
