@@ -147,7 +147,9 @@ class Adaptive(Section):
         "nothing is better beyond noise.",
     )
     grow: bool = Field(
-        default=True, description="Let the region grow where the predicted front presses on its outer edge."
+        default=True,
+        description="Let the region grow where the predicted front presses on its outer edge; never beyond "
+        "`design.upper`, where that is given.",
     )
     share: bool = Field(
         default=True,

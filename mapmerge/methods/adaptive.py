@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mapmerge.designs.leverage import leverage
 from mapmerge.designs.region import Region
@@ -134,14 +135,8 @@ class Adaptive:
     def _near(
         self, found: PredictedFront, region: Region, history: History, units: Normalisation, size: int, name: str
     ) -> Array:
-        """Return candidates [size, k] near the front: its best points by hypervolume, over and over, moved a little.
-
-        Points whose nearest measured candidate failed are left out where others remain.
-        """
-        seen = history.observations
-        failed = np.asarray(np.any(seen.failed, axis=1))
-        nearest = np.array([np.argmin(((seen.coefficients - row) ** 2).sum(axis=1)) for row in found.coefficients])
-        sound = ~failed[nearest] if not failed[nearest].all() else np.ones(len(nearest), dtype=np.bool_)
+        """Return candidates [size, k] near the front: its best points by hypervolume, over and over, moved a little."""
+        sound = _sound(found.coefficients, history)
         points, gains = found.coefficients[sound], found.gains[sound]
         chosen = points[best_of(gains, size, units)]
         chosen = chosen[np.arange(size) % len(chosen)]
@@ -150,9 +145,12 @@ class Adaptive:
         return region.project(chosen + _STEP * width * steps)
 
     def _grown(self, region: Region, found: PredictedFront) -> Region:
-        """Return the region of the next round: larger where the predicted front presses on its edge."""
+        """Return the region of the next round: larger where the predicted front presses on its edge.
+
+        Never beyond bounds that the study gives for single coefficients.
+        """
         presses = region.on_outer_edge(found.coefficients).mean() > _PRESSING
-        if not (self.brief.config.adaptive.grow and presses):
+        if not (self.brief.config.adaptive.grow and presses) or self.brief.config.design.upper is not None:
             return region
         mass = None if region.mass is None else (region.mass[0], region.mass[1] * _GROWTH)
         return Region(region.lower, region.upper * _GROWTH, mass)
@@ -201,6 +199,17 @@ class Adaptive:
         units = search_units(self.brief, history, surfaces)
         found = self._search(history, surfaces, units, self.brief.config.search.kind)
         return found.coefficients[best_of(found.gains, self.brief.config.budget.front, units)]
+
+
+def _sound(points: Array, history: History) -> NDArray[np.bool_]:
+    """Return which points lie nearest to a candidate that could be measured, shape [n]; all where none does."""
+    seen = history.observations
+    failed = np.asarray(np.any(seen.failed, axis=1))
+    if not failed.any():
+        return np.ones(len(points), dtype=np.bool_)
+    nearest = np.array([np.argmin(((seen.coefficients - row) ** 2).sum(axis=1)) for row in points])
+    sound = ~failed[nearest]
+    return np.asarray(sound if sound.any() else ~sound)
 
 
 def _belongs(done: Round, name: str) -> bool:

@@ -12,17 +12,17 @@ ROOT = Path(__file__).parents[2]
 RESULT = ROOT / "docs" / "result.md"
 
 
-@pytest.fixture(scope="module")
-def generate():
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def module(name):
+    """Return a script of the documentation as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
-def test_the_pages_are_what_the_code_says(generate, monkeypatch):
+def test_the_pages_are_what_the_code_says(monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    for page, make in generate.PAGES.items():
+    for page, make in module("generate").PAGES.items():
         assert (ROOT / "docs" / page).read_text() == make(), f"{page}: run `python docs/generate.py`"
 
 
@@ -76,14 +76,6 @@ def test_what_is_documented_in_words_is_there_too(digits_run, mapmerge):
 def test_a_plan_has_the_keys_that_are_documented(digits_family):
     planned = plan(str(digits_family / "study.yaml"), [])
     assert set(planned) == keys(sections()["`mapmerge plan --json`"])
-
-
-def module(name):
-    """Return a script of the documentation as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
 
 
 def test_the_curves_are_what_the_raw_results_say():

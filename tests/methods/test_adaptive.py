@@ -112,6 +112,14 @@ def test_the_region_grows_where_the_front_presses_on_its_edge(make_world):
     assert {tuple(question.region["mass"]) for question in fixed} == {(0.0, 0.6)}
 
 
+def test_bounds_that_the_study_gives_are_kept(make_world):
+    world = make_world()
+    bounded = {"design": {"kind": "sobol", "upper": 0.5}, "budget": {"evaluations": 15}}
+    design, *rounds = search(world, world.study(**QUICK, **bounded))
+    assert design.coefficients[4:].max() <= 0.5  # behind the anchors
+    assert max(question.coefficients.max() for question in rounds) <= 0.5 + 1e-12
+
+
 def test_it_stops_when_rounds_gain_nothing(make_world):
     world = make_world()
     lavish = {"surrogate": "quadratic", "rounds": 6}
