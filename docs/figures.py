@@ -131,6 +131,35 @@ def sample_efficiency() -> str:
     return _table(heads, rows)
 
 
+def ablation() -> str:
+    """Return the table of the parts of the adaptive method, each changed alone: medians over seeds."""
+    raw = _read("ablation-k4")
+    changed = {
+        "adaptive": "nothing",
+        "adaptive-quadratic": "surrogate: quadratic only",
+        "adaptive-gaussian-process": "surrogate: Gaussian process only",
+        "adaptive-identity-link": "link: identity, quadratic only",
+        "adaptive-unstratified": "items: not stratified",
+        "adaptive-unadjusted": "items: scores not freed of how hard their items were",
+        "adaptive-fixed-items": "items: one fixed sample for all candidates",
+        "adaptive-all-items": "items: all of them, so ten candidates",
+        "adaptive-even-items": "items: as many for every objective",
+        "adaptive-race": "items: in two halves, the second only for what is not surely dominated",
+        "adaptive-one-round": "rounds: the first one only",
+        "adaptive-fixed-region": "region: does not grow",
+        "adaptive-box": "region: the box [0, 1] by Sobol points",
+    }
+    rows = [
+        (
+            changed[entry["method"]],
+            f"{entry['median']:.3f} ({entry['least']:.3f} to {entry['greatest']:.3f})",
+            f"{entry['median_oracle']:.3f}",
+        )
+        for entry in sorted(raw["summary"], key=lambda entry: list(changed).index(entry["method"]))
+    ]
+    return _table((f"changed ({raw['study']}, {raw['summary'][0]['units']} units)", "ratio", "ratio, oracle"), rows)
+
+
 def sharing() -> str:
     """Return the table of ways to share the task matrix: medians over repeats and actors."""
     rows = [
@@ -163,7 +192,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
-    for table in (front_quality, sample_efficiency, reproducibility, overhead, surrogates, sharing)
+    for table in (front_quality, sample_efficiency, ablation, reproducibility, overhead, surrogates, sharing)
 }
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ class Design(Section):
         default=None,
         ge=1,
         description="Candidates of the first round. `map` measures what the budget leaves beyond them only if a "
-        "surrogate fails its gate; `direct`, `nsga2` and `bayesian-paper` choose the others by what the first ones "
-        "scored. Default: the whole budget for `map`, half of it for `direct` and `bayesian-paper`, a population for "
-        "`nsga2`. The other methods do not use it.",
+        "surrogate fails its gate; `direct`, `nsga2`, `bayesian` and `bayesian-paper` choose the others by what the "
+        "first ones scored. Default: the whole budget for `map`, half of it for `direct` and `bayesian-paper`, a "
+        "population for `nsga2`, a fifth of the candidates for `bayesian`. The other methods do not use it.",
     )
     mass: tuple[float, float] | None = Field(
         default=None,

@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
+from botorch.exceptions.errors import ModelFittingError
 from botorch.fit import fit_gpytorch_mll
 from botorch.models.gp_regression import SingleTaskGP
 from botorch.models.model_list_gp_regression import ModelListGP
@@ -153,8 +154,9 @@ def _fit(box: _Box, measured: Sequence[Measured]) -> tuple[ModelListGP, Gains]:
         values = torch.as_tensor((known.values - middle) / unit)[:, None]
         variances = torch.as_tensor(np.maximum(known.variances / unit**2, _LEAST_NOISE))[:, None]
         model = SingleTaskGP(points, values, variances, outcome_transform=None)
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-        models.append(model)
+        with suppress(ModelFittingError):  # what the priors say is then what is known of smoothness
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+        models.append(model.eval())
     shifts, scales = torch.as_tensor(centre), torch.as_tensor(scale)
     return ModelListGP(*models), lambda standardised: standardised * scales + shifts
 

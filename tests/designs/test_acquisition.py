@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from botorch.exceptions.errors import ModelFittingError
+from botorch.models import ModelListGP, SingleTaskGP
 
+from mapmerge.designs import acquisition, promise
 from mapmerge.designs.acquisition import Measured, propose
 from mapmerge.designs.region import Region
 
@@ -35,7 +38,7 @@ def test_one_objective_is_climbed(spread):
 def test_a_batch_spreads_over_the_front(spread, m):
     region = Region(np.zeros(2), np.ones(2))
     found = propose(
-        parabolas(spread, m), above, region, asked=spread, pending=NOTHING, count=3, rng=np.random.default_rng(1)
+        parabolas(spread, m), above, region, asked=spread, pending=NOTHING, count=2, rng=np.random.default_rng(1)
     )
     assert np.abs(found.sum(axis=1) - 1.0).max() < 0.2  # the front is the line between the corners
     assert np.ptp(found[:, 0]) > 0.1
@@ -87,6 +90,36 @@ def test_a_constant_without_noise_is_no_obstacle(spread):
     region = Region(np.zeros(2), np.ones(2))
     found = propose(known, above, region, asked=spread, pending=NOTHING, count=1, rng=np.random.default_rng(5))
     assert np.isfinite(found).all()
+
+
+def test_rays_promise_what_boxes_promise(spread, monkeypatch):
+    points = [torch.as_tensor(rows) for rows in (spread, NOTHING)]
+    targets = [(torch.as_tensor(known.values)[:, None] + 0.5) / 0.3 for known in parabolas(spread, 2)]
+    noise = torch.full((len(spread), 1), 1e-3, dtype=torch.double)
+    model = ModelListGP(*(SingleTaskGP(points[0], y, noise, outcome_transform=None) for y in targets)).eval()
+    anywhere = torch.as_tensor(Region(np.zeros(2), np.ones(2)).sample(32, np.random.default_rng(0)))[:, None]
+
+    def promised():
+        with torch.no_grad():
+            return promise.promise(model, lambda z: z + 2.0, *points, 2, seed=0)[0](anywhere).exp().numpy()
+
+    boxes = promised()
+    monkeypatch.setattr(promise, "_DRAWS", {})
+    rays = np.pi / 4 * promised()  # a quarter of the circle's area
+    assert np.abs(rays - boxes).max() < 0.2 * boxes.max()
+    assert np.corrcoef(rays, boxes)[0, 1] > 0.95
+
+
+def test_a_process_that_cannot_be_fitted_is_what_its_priors_say(spread, monkeypatch):
+    def give_up(likelihood):
+        raise ModelFittingError("no")
+
+    monkeypatch.setattr(acquisition, "fit_gpytorch_mll", give_up)
+    region = Region(np.zeros(2), np.ones(2))
+    found = propose(
+        parabolas(spread, 1), above, region, asked=spread, pending=NOTHING, count=1, rng=np.random.default_rng(1)
+    )
+    assert np.abs(found - [1.0, 0.0]).max() < 0.3
 
 
 def test_same_generator_same_bits_whatever_torch_drew(spread):

@@ -62,14 +62,14 @@ def nearest(coefficients):
 def overlapping(make_world):
     """The questions of one search with three out at a time, answered in the order asked."""
     world = make_world(2)
-    told = study(world, 13, overlap=3)
+    told = study(world, 12, overlap=3)
     return world, told, search(world, told)
 
 
 def test_the_budget_is_spent_to_the_last_candidate(overlapping):
     _, told, questions = overlapping
-    assert [len(question.coefficients) for question in questions] == [4] + [1] * 9
-    assert [question.blind for question in questions] == [True] * 3 + [False] * 7
+    assert [len(question.coefficients) for question in questions] == [4] + [1] * 8
+    assert [question.blind for question in questions] == [True] * 3 + [False] * 6
     assert [question.name for question in questions[:3]] == ["design", "round-1", "round-2"]
     assert told.brief.spent(told.history) == told.brief.budget
 
@@ -82,7 +82,7 @@ def test_all_lies_in_the_region_and_nothing_is_asked_twice(overlapping):
 
 def test_the_order_in_which_outcomes_arrive_changes_nothing(overlapping):
     world, _, questions = overlapping
-    assert content(search(world, study(world, 13, overlap=3), youngest_first=True)) == content(questions)
+    assert content(search(world, study(world, 12, overlap=3), youngest_first=True)) == content(questions)
 
 
 def test_asking_again_gives_the_same_question_and_leaves_no_trace(overlapping):
@@ -107,7 +107,7 @@ def test_pending_candidates_are_not_asked_about_again(overlapping):
 
 def test_it_finds_a_better_front_than_the_same_number_of_spread_candidates(overlapping, make_world):
     world, told, _ = overlapping
-    random = world.study(method="random", budget={"evaluations": 13, "front": 5})
+    random = world.study(method="random", budget={"evaluations": 12, "front": 5})
     search(world, random)
     for each in (told, random):
         scalars = each.ask_scalars()
@@ -166,7 +166,7 @@ def test_an_objective_that_is_always_perfect_does_no_harm(make_world, metrics, m
     assert (told.history.observations.scores[:, 0] == 1.0).all()
     assert np.isfinite(candidates).all()
     losses = told.history.observations.scores[:, 1]
-    assert losses[6:].min() < losses[:6].min()  # it is the other objective that is improved
+    assert losses[6:].max() < 1.2 * losses[:6].min()  # it looks where the other objective is best
 
 
 @pytest.mark.parametrize("m", [1, 3, 5])
