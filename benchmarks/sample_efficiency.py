@@ -43,12 +43,13 @@ from mapmerge.study import Study
 from mapmerge.surrogates.links import Link
 from mapmerge.threads import one_thread
 from tasks.inputs import open_inputs
-from tasks.resident import Blueprint, Resident
+from tasks.resident import Blueprint, Measured, Resident
 
 LABELS: dict[str, list[str]] = {
     "map-paper": ["method=map", "design.kind=paper-grid", "search.kind=nsga3"],
     "adaptive-quadratic": ["method=adaptive", "adaptive.surrogate=quadratic"],
     "adaptive-gaussian-process": ["method=adaptive", "adaptive.surrogate=gaussian-process"],
+    "adaptive-margins": ["method=adaptive", "adaptive.surrogate=margins"],
     "adaptive-unstratified": ["method=adaptive", "sampling.stratify=false"],
     "adaptive-all-items": ["method=adaptive", "sampling.items=all"],
     "adaptive-fixed-region": ["method=adaptive", "adaptive.grow=false"],
@@ -101,7 +102,7 @@ class Worker:
 
     study: Path
     overrides: list[str]
-    _known: dict[tuple[bytes, str, Split], Any] = field(default_factory=dict)
+    _known: dict[tuple[bytes, str, Split], Measured] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.config = read_study(self.study, self.overrides)
@@ -174,14 +175,14 @@ class Worker:
         split, place = question.split, (row.tobytes(), name, question.split)
         drawn = None if sample is None else sample.items
         if drawn is not None or place not in self._known:
-            model = self.resident.model.load(row)
-            outcomes = self.resident.evaluator(name, split).measure(model, drawn)
+            measured = self.resident.measure(row, split, {name: sample})[0]
+            assert measured.error is None, measured.error
             if drawn is None:
-                self._known[place] = outcomes
+                self._known[place] = measured
         else:
-            outcomes = self._known[place]
+            measured = self._known[place]
         key = f"{split}-{name}-{row.tobytes().hex()}-{b'' if drawn is None else drawn.tobytes()!r}"
-        return Evaluation(key, row, name, split, outcomes, sample=sample)
+        return Evaluation(key, row, name, split, measured.outcomes, sample=sample, margins=measured.margins)
 
     def _held_out_scores(self, coefficients: Array) -> Array:
         question = Question("front", "held_out", coefficients)

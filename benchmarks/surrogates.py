@@ -176,7 +176,7 @@ def _quadratic(choose: Choice | None = None, *, identity: bool = False) -> Fit:
     def fit(points: Points, metric: Metric) -> Fitted:
         if identity:
             metric = replace(metric, lower=None, upper=None)
-        noise = fitting._noise_of_items(
+        noise = fitting.noise_of_items(
             link := Link.of(metric), link.unit(points.scores), points.variances, points.items
         )
         replaced = fitting._best_fit if choose is None else lambda problem, k: choose(problem, k, noise)

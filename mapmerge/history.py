@@ -96,6 +96,27 @@ class History:
         coefficients = np.vstack(list(rows.values())) if rows else np.zeros((0, 0))
         return Observations(coefficients, scores, variances, items, failed)
 
+    def margins(self, objective: str, size: int) -> NDArray[np.float32] | None:
+        """Return by how much each item was right: shape [n, size], the candidates as in `observations`.
+
+        NaN where a candidate did not see an item; where it did more than once, the last time counts. None where no
+        evaluation has margins.
+
+        Args:
+            objective: its name.
+            size: how many items the set has.
+        """
+        told = [each for each in self.of(objective) if each.margins is not None]
+        if not told:
+            return None
+        places = {row.tobytes(): place for place, row in enumerate(self.observations.coefficients)}
+        table = np.full((len(places), size), np.nan, dtype=np.float32)
+        for each in told:
+            table[places[each.coefficients.tobytes()], slice(None) if each.sample is None else each.sample.items] = (
+                each.margins
+            )
+        return table
+
     def told(self, question: Question, evaluations: Sequence[Evaluation]) -> "History":
         """Return this history with one round more; a question told before is told anew in its place."""
         answers = {_place(each.coefficients, each.objective, each.sample): each for each in evaluations}

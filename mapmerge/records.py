@@ -97,6 +97,7 @@ class Evaluation:
         error: None, or one line that says why there are no outcomes.
         reused: True where the ledger already had it, so that this run paid nothing.
         sample: the items that were measured; None where it was all of them.
+        margins: float32, shape [i], by how much each outcome is 1 (above 0) or 0; None where the evaluator tells none.
     """
 
     key: str
@@ -108,6 +109,7 @@ class Evaluation:
     error: str | None = None
     reused: bool = False
     sample: Sample | None = None
+    margins: NDArray[np.float32] | None = None
 
     @property
     def score(self) -> float:

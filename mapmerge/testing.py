@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
-from mapmerge.evaluators.protocol import Evaluator
+from mapmerge.evaluators.protocol import Evaluator, TellsMargins
 
 
 def check_evaluator(
@@ -57,6 +58,19 @@ def check_evaluator(
     assert unlike.sum() <= max(1, len(chosen) // 100), (
         f"measure(model, items) must give the outcomes of just these items in their order; {unlike.sum()} of "
         f"{len(chosen)} differ from measure(model)[items]"
+    )
+    if isinstance(evaluator, TellsMargins) and evaluator.tells_margins:
+        _check_margins(evaluator, outcomes, model)
+
+
+def _check_margins(evaluator: TellsMargins, outcomes: NDArray[np.float32], model: nn.Module) -> None:
+    margins = evaluator.measure_margins(model)
+    is_like = isinstance(margins, np.ndarray) and margins.dtype == np.float32 and margins.shape == outcomes.shape
+    assert is_like, f"measure_margins(model) must return float32 of shape {outcomes.shape}, a margin for each outcome"
+    assert np.isfinite(margins).all(), "measure_margins(model) returned NaN or infinite margins"
+    unlike = int(np.sum((margins > 0.0) != (outcomes == 1.0)))
+    assert unlike == 0, (
+        f"a margin must be above 0 where the outcome is 1 and at most 0 where it is 0; {unlike} of {len(margins)} are not"
     )
 
 

@@ -13,7 +13,7 @@ from mapmerge.cache import cache_folder
 from mapmerge.checkpoints.open import open_checkpoint
 from mapmerge.config import StudyConfig
 from mapmerge.config.model import resolve
-from mapmerge.evaluators.protocol import Evaluator
+from mapmerge.evaluators.protocol import Evaluator, TellsMargins
 from mapmerge.evaluators.registry import load_evaluator
 from mapmerge.merging.architecture import build_model
 from mapmerge.merging.engine import ResidentModel
@@ -36,13 +36,14 @@ class Blueprint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What one objective of one candidate gave: outcomes, or the error in one line."""
+    """What one objective of one candidate gave: outcomes, with margins if there are any, or the error in one line."""
 
     objective: str
     outcomes: NDArray[np.float32] | None
     seconds: float
     error: str | None = None
     device: str = "cpu"
+    margins: NDArray[np.float32] | None = None
 
 
 @dataclass(eq=False)
@@ -101,16 +102,23 @@ class Resident:
         try:
             evaluator = self.evaluator(objective, split)
             start = time.perf_counter()
-            outcomes = evaluator.measure(model) if sample is None else evaluator.measure(model, sample.items)
+            drawn = None if sample is None else sample.items
+            # Only the search learns from margins.
+            margins = (
+                evaluator.measure_margins(model, drawn)
+                if split == "search" and isinstance(evaluator, TellsMargins) and evaluator.tells_margins
+                else None
+            )
+            outcomes = evaluator.measure(model, drawn) if margins is None else (margins > 0.0).astype(np.float32)
         except Exception as error:  # whatever a plug-in raises becomes a record, never the end of the run
             return Measured(objective, None, time.perf_counter() - start, one_line(error))
         seconds = time.perf_counter() - start
         items = len(evaluator) if sample is None else len(sample.items)
-        misfit = _misfit(outcomes, items)
+        misfit = _misfit(outcomes if margins is None else margins, items)
         if misfit is not None:
-            expected = f"expected a float32 array of {items} finite outcomes"
+            expected = f"expected a float32 array of {items} finite {'outcomes' if margins is None else 'margins'}"
             return Measured(objective, None, seconds, f"{expected}, the evaluator gave {misfit}")
-        return Measured(objective, outcomes, seconds, device=self.device)
+        return Measured(objective, outcomes, seconds, device=self.device, margins=margins)
 
 
 def _misfit(outcomes: object, items: int) -> str | None:

@@ -92,7 +92,15 @@ class Run:
             if key in stored:
                 found = stored[key]
                 reused = found.run != self.folder.run_id
-                known[key] = Evaluation(key, *of, found.outcomes, found.seconds, reused=reused, sample=request.sample)
+                known[key] = Evaluation(
+                    key,
+                    *of,
+                    found.outcomes,
+                    found.seconds,
+                    reused=reused,
+                    sample=request.sample,
+                    margins=found.margins,
+                )
             elif key in self._failures:
                 known[key] = Evaluation(key, *of, None, error=self._failures[key], sample=request.sample)
         return known
@@ -117,9 +125,16 @@ class Run:
                 kept.append(Evaluation(key, *of, None, measured.seconds, error, sample=sample))
             else:
                 stored = self.ledger.put(
-                    inputs, measured.outcomes, seconds=measured.seconds, device=measured.device, run=self.folder.run_id
+                    inputs,
+                    measured.outcomes,
+                    seconds=measured.seconds,
+                    device=measured.device,
+                    run=self.folder.run_id,
+                    margins=measured.margins,
                 )
-                kept.append(Evaluation(key, *of, stored.outcomes, measured.seconds, sample=sample))
+                kept.append(
+                    Evaluation(key, *of, stored.outcomes, measured.seconds, sample=sample, margins=stored.margins)
+                )
         return kept
 
     @cached_property

@@ -141,7 +141,7 @@ class Adaptive(Section):
         default=0.4, gt=0, le=1, description="Share of the budget for the first round, which fills the region evenly."
     )
     rounds: int = Field(default=5, ge=1, description="Rounds after the first, of equal cost.")
-    surrogate: Literal["auto", "quadratic", "gaussian-process"] = Field(
+    surrogate: Literal["auto", "quadratic", "gaussian-process", "margins"] = Field(
         default="auto",
         description="`auto` takes for each objective what predicts left-out measurements best, and the quadratic where "
         "nothing is better beyond noise.",

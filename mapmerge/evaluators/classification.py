@@ -1,6 +1,6 @@
 """Classification: accuracy or cross-entropy of a model, or of an encoder with a frozen linear head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -102,7 +102,11 @@ class Classification:
     def __len__(self) -> int:
         return len(self._set)
 
-    @torch.inference_mode()
+    @property
+    def tells_margins(self) -> bool:
+        """Margins go with 0/1 outcomes only."""
+        return self._options.metric == "accuracy"
+
     def measure(self, model: nn.Module, items: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Put items through a model, in consecutive batches of one size (the last one may be shorter).
 
@@ -110,22 +114,43 @@ class Classification:
             ItemSetError: an index is out of range, or a label is no class of the model.
             EvaluationError: the model is in training mode, fails, or does not return finite logits [items, classes].
         """
+        return self._measure(model, items, self._outcomes)
+
+    def measure_margins(self, model: nn.Module, items: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Put items through a model; a margin is the logit of the item's class less the best other one.
+
+        Raises:
+            ItemSetError: as `measure`.
+            EvaluationError: as `measure`.
+        """
+        return self._measure(model, items, _margins)
+
+    @torch.inference_mode()
+    def _measure(
+        self,
+        model: nn.Module,
+        items: NDArray[np.int64] | None,
+        judge: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    ) -> NDArray[np.float32]:
+        """Put items through a model and judge their logits [i, classes] by their labels [i]."""
         if model.training:
             raise EvaluationError("expected a model in eval mode, came one in training mode; call model.eval() first")
         inputs, labels = self._inputs, self._labels
         if items is not None:
             chosen = self._indices(items)
             inputs, labels = inputs[chosen], labels[chosen]
-        outcomes = torch.empty(len(labels), dtype=torch.float32, device=inputs.device)
+        judged = torch.empty(len(labels), dtype=torch.float32, device=inputs.device)
         for start in range(0, len(labels), self._options.batch_size):
             batch = slice(start, start + self._options.batch_size)
-            outcomes[batch] = self._outcomes(self._logits(model, inputs[batch]), labels[batch])
+            logits = self._logits(model, inputs[batch])
+            bad = ~torch.isfinite(logits).all(1)
+            judged[batch] = judge(logits, labels[batch]).masked_fill_(bad, torch.nan)
         # Moved and checked once for all batches: each check on an accelerator waits for everything before it.
-        measured: NDArray[np.float32] = outcomes.cpu().numpy()
-        bad = np.flatnonzero(~np.isfinite(measured))
-        if len(bad):
-            item = int(bad[0]) if items is None else int(items[bad[0]])
-            raise EvaluationError(f"the model's logits are not finite for {len(bad)} items, the first is item {item}")
+        measured: NDArray[np.float32] = judged.cpu().numpy()
+        unfit = np.flatnonzero(~np.isfinite(measured))
+        if len(unfit):
+            item = int(unfit[0]) if items is None else int(items[unfit[0]])
+            raise EvaluationError(f"the model's logits are not finite for {len(unfit)} items, the first is item {item}")
         return measured
 
     def _logits(self, model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
@@ -150,13 +175,9 @@ class Classification:
         return logits
 
     def _outcomes(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return one outcome an item, NaN where a logit is not finite."""
         if self._options.metric == "accuracy":
-            outcomes = (logits.argmax(1) == labels).float()
-        else:
-            outcomes = functional.cross_entropy(logits, labels, reduction="none")
-        bad: torch.Tensor = ~torch.isfinite(logits).all(1)
-        return outcomes.masked_fill_(bad, torch.nan)
+            return (logits.argmax(1) == labels).float()
+        return functional.cross_entropy(logits, labels, reduction="none")
 
     def _check_classes(self, classes: int) -> None:
         if self._highest_label >= classes:
@@ -171,3 +192,12 @@ class Classification:
         if items.min() < 0 or items.max() >= len(self):
             raise ItemSetError(f"item indices go from 0 to {len(self) - 1}, came {items.min()} to {items.max()}")
         return torch.from_numpy(items).to(self._labels.device)
+
+
+def _margins(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the logit of each item's class less the best other one, at most 0 where the arg-max is another class."""
+    own = logits.gather(1, labels[:, None])[:, 0]
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    margins = own - others.amax(1)
+    tie = (margins == 0.0) & (logits.argmax(1) == labels)  # the first of equal logits wins
+    return margins.masked_fill_(tie, torch.finfo(torch.float32).tiny)

@@ -79,3 +79,28 @@ class Evaluator(Protocol):
             EvaluationError: the model cannot be measured, for example because it returns NaN.
         """
         ...
+
+
+@runtime_checkable
+class TellsMargins(Protocol):
+    """What an evaluator of 0/1 outcomes can do besides: say by how much each item was right or wrong.
+
+    Surrogates learn more from it than from outcomes, at no cost: see `mapmerge.surrogates.margins`.
+    """
+
+    @property
+    def tells_margins(self) -> bool:
+        """Whether `measure_margins` may be called, with the options that were given."""
+        ...
+
+    def measure_margins(self, model: nn.Module, items: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Put items through a model.
+
+        Returns:
+            Margins, float32, shape [i], finite: above 0 where `measure` gives 1 and at most 0 where it gives 0. They
+            should move smoothly as the model does.
+
+        Raises:
+            EvaluationError: the model cannot be measured.
+        """
+        ...

@@ -118,7 +118,14 @@ class EvaluationLedger:
         return found
 
     def put(
-        self, inputs: JsonObject, outcomes: NDArray[np.float32], *, seconds: float, device: str, run: str
+        self,
+        inputs: JsonObject,
+        outcomes: NDArray[np.float32],
+        *,
+        seconds: float,
+        device: str,
+        run: str,
+        margins: NDArray[np.float32] | None = None,
     ) -> StoredEvaluation:
         """Record a measurement, unless its key has one: then that one stands.
 
@@ -128,16 +135,17 @@ class EvaluationLedger:
             seconds: what it took, wall clock.
             device: where it was measured, such as `cpu`; a note, no part of the key.
             run: id of the run that pays for it; a note too.
+            margins: shape [i], finite, above 0 where an outcome is 1 and at most 0 where it is 0.
 
         Returns:
             The measurement that stands from now on.
 
         Raises:
-            ValueError: outcomes that are none.
+            ValueError: outcomes or margins that are none.
             IntegrityError: the key has a record that can be neither trusted nor moved away.
         """
         key = evaluation_key(inputs)
-        data = encode(key, inputs, outcomes, seconds=seconds, device=device, run=run)
+        data = encode(key, inputs, outcomes, seconds=seconds, device=device, run=run, margins=margins)
         stored = decode(data, key, self._where(key))  # what could not be read back must not be written
         for _ in range(3):
             if self.store.create(_path(key), data):

@@ -37,6 +37,7 @@ class StoredEvaluation:
         device: where it was measured.
         run: id of the run that paid for it.
         checksum: hex SHA-256 of the record, by which a run's manifest names it.
+        margins: float32, shape [i], read-only: above 0 where the outcome is 1, else it is 0; None where there are none.
     """
 
     key: str
@@ -46,6 +47,7 @@ class StoredEvaluation:
     device: str
     run: str
     checksum: str
+    margins: NDArray[np.float32] | None = None
 
     @property
     def score(self) -> float:
@@ -54,7 +56,7 @@ class StoredEvaluation:
 
 
 class _Packed(BaseModel, extra="forbid", strict=True):
-    encoding: Literal["bits", "float32"]
+    encoding: Literal["bits", "float32", "margins"]
     compression: Literal["none", "zlib"]
     data: str
 
@@ -75,27 +77,39 @@ class _Record(BaseModel, extra="forbid", strict=True):
 
 
 def encode(
-    key: str, inputs: JsonObject, outcomes: NDArray[np.float32], *, seconds: float, device: str, run: str
+    key: str,
+    inputs: JsonObject,
+    outcomes: NDArray[np.float32],
+    *,
+    seconds: float,
+    device: str,
+    run: str,
+    margins: NDArray[np.float32] | None = None,
 ) -> bytes:
     """Return the record of one evaluation.
 
-    Outcomes that all are 0 or 1 take one bit each, others four bytes; what zlib makes smaller is compressed.
+    Outcomes that all are 0 or 1 take one bit each, others four bytes; what zlib makes smaller is compressed. Margins
+    take the place of outcomes, which follow from them.
 
     Raises:
-        ValueError: outcomes that are not a finite float32 vector of 1 to `ITEMS_LIMIT` items.
+        ValueError: outcomes or margins that are not a finite float32 vector of 1 to `ITEMS_LIMIT` items, or that do not
+            belong together.
     """
-    if outcomes.dtype != np.float32 or outcomes.ndim != 1 or not 0 < len(outcomes) <= ITEMS_LIMIT:
-        raise ValueError(
-            f"expected float32 outcomes of shape [i] with 1 to {ITEMS_LIMIT} items, "
-            f"came {outcomes.dtype} of {list(outcomes.shape)}"
-        )
-    if not np.isfinite(outcomes).all():
-        raise ValueError(f"expected finite outcomes, item {int(np.flatnonzero(~np.isfinite(outcomes))[0])} has none")
+    for name, values in (("outcomes", outcomes), ("margins", outcomes if margins is None else margins)):
+        if values.dtype != np.float32 or values.ndim != 1 or not 0 < len(values) <= ITEMS_LIMIT:
+            raise ValueError(
+                f"expected float32 {name} of shape [i] with 1 to {ITEMS_LIMIT} items, "
+                f"came {values.dtype} of {list(values.shape)}"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(f"expected finite {name}, item {int(np.flatnonzero(~np.isfinite(values))[0])} has none")
+    if margins is not None and not np.array_equal(outcomes, _right(margins)):
+        raise ValueError("expected margins above 0 where an outcome is 1, and at most 0 where it is 0")
     record = {
         "schema": SCHEMA,
         "key": key,
         "inputs": dict(inputs),
-        "outcomes": _pack(outcomes),
+        "outcomes": _pack(outcomes) if margins is None else _packed("margins", margins),
         "items": len(outcomes),
         "score": float(outcomes.mean(dtype=np.float64)),
         "seconds": float(seconds),
@@ -130,10 +144,18 @@ def decode(data: bytes, key: str, where: str) -> StoredEvaluation:
     if record.key != key or content_hash(record.inputs) != key:
         raise IntegrityError(f"{where}: the record belongs to another key ({record.key[:64]})")
     try:
-        outcomes = _unpack(record.outcomes, record.items)
+        values = _unpack(record.outcomes, record.items)
     except (ValueError, binascii.Error, zlib.error) as error:
         raise IntegrityError(f"{where}: the outcomes cannot be unpacked ({error})") from error
-    return StoredEvaluation(key, record.inputs, outcomes, record.seconds, record.device, record.run, record.checksum)
+    margins = values if record.outcomes.encoding == "margins" else None
+    outcomes = values if margins is None else _right(margins)
+    outcomes.flags.writeable = False
+    about = record.seconds, record.device, record.run, record.checksum
+    return StoredEvaluation(key, record.inputs, outcomes, *about, margins)
+
+
+def _right(margins: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (margins > 0.0).astype(np.float32)
 
 
 def _pack(outcomes: NDArray[np.float32]) -> dict[str, str]:
@@ -141,9 +163,12 @@ def _pack(outcomes: NDArray[np.float32]) -> dict[str, str]:
     words = outcomes.view(np.uint32) if outcomes.flags.c_contiguous else outcomes.copy().view(np.uint32)
     one = np.float32(1.0).view(np.uint32)
     if np.all((words == 0) | (words == one)):
-        encoding, raw = "bits", np.packbits(words == one, bitorder="little").tobytes()
-    else:
-        encoding, raw = "float32", outcomes.astype("<f4").tobytes()
+        return _packed("bits", np.packbits(words == one, bitorder="little"))
+    return _packed("float32", outcomes)
+
+
+def _packed(encoding: str, values: NDArray[np.uint8] | NDArray[np.float32]) -> dict[str, str]:
+    raw = values.tobytes() if values.dtype == np.uint8 else values.astype("<f4").tobytes()
     small = zlib.compress(raw, 6)
     compression, body = ("zlib", small) if len(small) < len(raw) else ("none", raw)
     return {"encoding": encoding, "compression": compression, "data": base64.b64encode(body).decode()}

@@ -12,17 +12,14 @@ from mapmerge.fronts.indicators import Normalisation, hypervolume
 from mapmerge.fronts.search import PredictedFront, SearchKind, search_front
 from mapmerge.history import History, Round
 from mapmerge.methods.choice import best_of
+from mapmerge.methods.fits import FITS
 from mapmerge.methods.protocol import Brief
 from mapmerge.methods.samples import affordable, auto_counts, cost, difficulties, samples_for
-from mapmerge.methods.surfaces import Fit, fit_surfaces
+from mapmerge.methods.surfaces import fit_surfaces
 from mapmerge.methods.uncertainty import shares, surely_dominated
 from mapmerge.methods.units import search_units
-from mapmerge.records import Array, Metric, Question
+from mapmerge.records import Array, Question
 from mapmerge.response import ResponseSurfaces
-from mapmerge.surrogates.fitting import fit_quadratic
-from mapmerge.surrogates.gaussian_process import fit_gaussian_process
-from mapmerge.surrogates.protocol import Surrogate
-from mapmerge.surrogates.selection import select
 
 _STEP = 0.05
 """Candidates are moved off the predicted front by so much of its width (standard deviation), for diversity."""
@@ -190,7 +187,7 @@ class Adaptive:
         region = history.rounds[-1].question.region
         assert region is not None
         self._fitted[history] = fit_surfaces(
-            self.brief, history, Region.from_json(region), _FITS[self.brief.config.adaptive.surrogate]
+            self.brief, history, Region.from_json(region), FITS[self.brief.config.adaptive.surrogate]
         )
         return self._fitted[history]
 
@@ -215,17 +212,3 @@ def _sound(points: Array, history: History) -> NDArray[np.bool_]:
 def _belongs(done: Round, name: str) -> bool:
     """Say whether a round is the one of this name or the second half of it."""
     return done.question.name in (name, name + _REST)
-
-
-def _best_fit(coefficients: Array, scores: Array, variances: Array, items: Array, metric: Metric) -> Surrogate:
-    """Fit every kind of surrogate and return the one that predicts left-out measurements best."""
-    return select(
-        [fit(coefficients, scores, variances, items, metric) for fit in (fit_quadratic, fit_gaussian_process)]
-    )
-
-
-_FITS: dict[str, Fit] = {
-    "auto": _best_fit,
-    "quadratic": fit_quadratic,
-    "gaussian-process": fit_gaussian_process,
-}

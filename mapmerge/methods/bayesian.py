@@ -10,6 +10,7 @@ from mapmerge.errors import ConfigError
 from mapmerge.fronts.indicators import Normalisation
 from mapmerge.history import History
 from mapmerge.methods.choice import predicted_best
+from mapmerge.methods.fits import gaussian_process
 from mapmerge.methods.protocol import Brief
 from mapmerge.methods.samples import auto_counts, cost, difficulties, samples_for
 from mapmerge.methods.surfaces import fit_surfaces
@@ -17,7 +18,6 @@ from mapmerge.methods.units import search_units
 from mapmerge.records import Array, Question
 from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.estimate import effective_items
-from mapmerge.surrogates.gaussian_process import fit_gaussian_process
 from mapmerge.surrogates.links import Link
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Bayesian:
 
     def fit(self, history: History) -> ResponseSurfaces:
         """Fit one Gaussian process an objective, around a quadratic."""
-        return fit_surfaces(self.brief, history, self._first.region, fit_gaussian_process)
+        return fit_surfaces(self.brief, history, self._first.region, gaussian_process)
 
     def deliver(self, history: History, surfaces: ResponseSurfaces) -> Array:
         """Search the surfaces and choose from the front that they predict."""

@@ -1,26 +1,23 @@
 """From what was measured to one surrogate an objective."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from mapmerge.designs.region import Region
 from mapmerge.errors import FailedRunError
 from mapmerge.history import History, Round
+from mapmerge.methods.fits import Fit, Told, quadratic
 from mapmerge.methods.protocol import Brief
-from mapmerge.records import Array, Evaluation, Metric
+from mapmerge.records import Evaluation
 from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.adjust import adjust
 from mapmerge.sampling.estimate import effective_items
-from mapmerge.surrogates.fitting import fit_quadratic
 from mapmerge.surrogates.gate import Verdict, check
 from mapmerge.surrogates.protocol import Surrogate
 
-Fit = Callable[[Array, Array, Array, Array, Metric], Surrogate]
-"""(coefficients [n, k], scores [n], variances [n], effective items [n], metric) -> surrogate."""
 
-
-def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = fit_quadratic) -> ResponseSurfaces:
+def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = quadratic) -> ResponseSurfaces:
     """Fit every objective to all that was measured of it.
 
     A score from a sample of the items is first freed of how hard these were (see `sampling.adjust`), then it weighs as
@@ -37,7 +34,7 @@ def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = fit_
         FailedRunError: fewer than two candidates could be measured on an objective.
     """
     if is_sampled(brief, history):
-        history = _adjusted(history, [_fit(brief, history, at, fit_quadratic) for at in range(len(brief.names))], brief)
+        history = _adjusted(history, [_fit(brief, history, at, quadratic) for at in range(len(brief.names))], brief)
     return ResponseSurfaces(
         brief.objectives, tuple(_fit(brief, history, at, fit) for at in range(len(brief.names))), region
     )
@@ -61,7 +58,17 @@ def _fit(brief: Brief, history: History, column: int, fit: Fit) -> Surrogate:
     scores, variances, items = (table[there, column] for table in (seen.scores, seen.variances, seen.items))
     scores = np.clip(scores, objective.metric.lower, objective.metric.upper)  # what was taken off may have led outside
     weighs = effective_items(scores, variances, items, objective.metric)
-    return fit(seen.coefficients[there], scores, variances, weighs, objective.metric)
+    margins = history.margins(objective.name, brief.items[column])
+    return fit(
+        Told(
+            seen.coefficients[there],
+            scores,
+            variances,
+            weighs,
+            objective.metric,
+            None if margins is None else margins[there],
+        )
+    )
 
 
 def _adjusted(history: History, surrogates: Sequence[Surrogate], brief: Brief) -> History:

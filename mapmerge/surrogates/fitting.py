@@ -91,7 +91,7 @@ def solve_quadratic(coefficients: Array, scores: Array, variances: Array, items:
     scale = np.where(scale > 1e-12 * np.abs(centre), scale, 1.0)
     features = quadratic_features(standardise(coefficients, centre, scale))
     problem = Problem(link, features, _answers(link, scores, items), items)
-    floor = _noise_of_items(link, problem.unit, variances, items)
+    floor = noise_of_items(link, problem.unit, variances, items)
     k = coefficients.shape[1]
     strength, fit = _best_fit(problem, k)
     scatter = _scatter(problem, fit)
@@ -108,7 +108,7 @@ def solve_quadratic(coefficients: Array, scores: Array, variances: Array, items:
         measured=scores,
         items=items,
         left_out=link.mean(leave_one_out(problem, fit)),
-        condition=_condition(features),
+        condition=condition_of(features),
     )
     return Solved(surrogate, problem, strength * _shape(problem, k), floor)
 
@@ -122,7 +122,7 @@ def _answers(link: Link, scores: Array, items: Array) -> Array:
     return unit
 
 
-def _noise_of_items(link: Link, unit: Array, variances: Array, items: Array) -> float:
+def noise_of_items(link: Link, unit: Array, variances: Array, items: Array) -> float:
     """Return the measured sampling variance in units of what the noise model expects: 1 for 0/1 outcomes."""
     expected = float(np.sum(link.variance(unit) / items))
     return float(np.sum(variances)) / link.span**2 / expected if expected > 0.0 else 1.0
@@ -171,7 +171,7 @@ def _scatter(problem: Problem, fit: RidgeFit) -> float:
     return float(np.mean(pearson / left))
 
 
-def _condition(features: Array) -> float:
+def condition_of(features: Array) -> float:
     """Return the condition number of the features, infinite where points are fewer than parameters."""
     if features.shape[0] < features.shape[1]:
         return math.inf

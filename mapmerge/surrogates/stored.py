@@ -3,10 +3,13 @@
 from mapmerge.errors import BadInputError
 from mapmerge.records import JsonObject
 from mapmerge.surrogates.gaussian_process import GaussianProcessSurrogate
+from mapmerge.surrogates.margins import MarginSurrogate
 from mapmerge.surrogates.protocol import Surrogate
 from mapmerge.surrogates.quadratic import QuadraticSurrogate
 
-_FAMILIES = {family.kind: family.from_json for family in (QuadraticSurrogate, GaussianProcessSurrogate)}
+_FAMILIES = {
+    family.kind: family.from_json for family in (QuadraticSurrogate, GaussianProcessSurrogate, MarginSurrogate)
+}
 
 
 def surrogate_from_json(plain: JsonObject) -> Surrogate:

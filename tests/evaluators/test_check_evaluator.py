@@ -87,9 +87,27 @@ class Lenient(Classification):
         return super().open(items, {}, root=root, device=device)
 
 
+class Mirrored(Classification):
+    def measure_margins(self, model, items=None):
+        return -super().measure_margins(model, items)
+
+
+class Endless(Classification):
+    def measure_margins(self, model, items=None):
+        return super().measure_margins(model, items) * np.float32(np.inf)
+
+
+class Few(Classification):
+    def measure_margins(self, model, items=None):
+        return super().measure_margins(model, items)[1:]
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
+        (Mirrored, "above 0 where the outcome is 1"),
+        (Endless, "NaN or infinite margins"),
+        (Few, "a margin for each outcome"),
         (Nameless, "`name` must be a non-empty str"),
         (Unlike, "twice must give the same bits"),
         (Prefix, "just these items in their order"),

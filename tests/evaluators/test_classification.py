@@ -252,3 +252,33 @@ def test_a_model_in_training_mode_is_refused(folder):
 def test_indices_out_of_range_are_refused(folder, items):
     with pytest.raises(ItemSetError, match="indices"):
         opened(folder).measure(encoder(CLASSES), items)
+
+
+def test_margins_are_above_zero_where_the_class_is_right(folder):
+    classification, model = opened(folder), encoder(CLASSES)
+    assert classification.tells_margins
+    margins, outcomes = classification.measure_margins(model), classification.measure(model)
+    assert margins.dtype == np.float32
+    np.testing.assert_array_equal(margins > 0.0, outcomes == 1.0)
+    some = np.array([30, 4, 5])
+    np.testing.assert_allclose(classification.measure_margins(model, some), margins[some], rtol=1e-5, atol=1e-6)
+    logits = model(classification._inputs).detach().numpy()
+    own = logits[np.arange(ITEMS), np.arange(ITEMS) % CLASSES]
+    logits[np.arange(ITEMS), np.arange(ITEMS) % CLASSES] = -np.inf
+    np.testing.assert_allclose(margins, own - logits.max(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_of_equal_logits_the_first_class_wins_in_margins_too(folder):
+    classification = opened(folder)
+    equal = Answer(lambda inputs: torch.zeros(len(inputs), CLASSES))
+    np.testing.assert_array_equal(classification.measure_margins(equal) > 0.0, classification.measure(equal) == 1.0)
+
+
+def test_cross_entropy_has_no_margins(folder):
+    assert not opened(folder, metric="cross_entropy").tells_margins
+
+
+def test_logits_that_are_not_finite_have_no_margins(folder):
+    broken = Answer(lambda inputs: torch.full((len(inputs), CLASSES), torch.nan))
+    with pytest.raises(EvaluationError, match="not finite for 37 items"):
+        opened(folder).measure_margins(broken)

@@ -378,3 +378,30 @@ def test_processes_agree_on_one_record(tmp_path):
     answers = [json.loads(writer.communicate(timeout=60)[0]) for writer in writers]
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][1] == []
+
+
+MARGINS = np.float32([0.5, -2.0, 1e-30, 0.0, 7.25])
+RIGHT = np.float32([1, 0, 1, 0, 1])
+
+
+def test_margins_are_kept_bit_for_bit_and_outcomes_follow_from_them(store):
+    ledger = EvaluationLedger(store)
+    stored = ledger.put(inputs(), RIGHT, seconds=0.25, device="cpu", run="first", margins=MARGINS)
+    got = EvaluationLedger(Store(store.uri)).get(stored.key)
+    assert got.margins.tobytes() == MARGINS.tobytes()
+    assert got.outcomes.tolist() == RIGHT.tolist()
+    assert got.score == pytest.approx(0.6)
+    assert not got.margins.flags.writeable
+    assert not got.outcomes.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "margins", [MARGINS[:4], -MARGINS, MARGINS.astype(np.float64), np.float32([1, np.nan, 1, 0, 1])]
+)
+def test_margins_that_do_not_go_with_the_outcomes_are_refused(store, margins):
+    with pytest.raises(ValueError, match="margins"):
+        EvaluationLedger(store).put(inputs(), RIGHT, seconds=0.25, device="cpu", run="first", margins=margins)
+
+
+def test_a_measurement_without_margins_has_none(store):
+    assert EvaluationLedger(store).put(inputs(), BITS, seconds=0.25, device="cpu", run="first").margins is None

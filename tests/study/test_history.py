@@ -1,5 +1,7 @@
 """What a study was told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,20 @@ def test_objectives_that_are_measured_alike_both_count():
     twins = [Evaluation("same", np.zeros(1), name, "search", np.float32([1, 0])) for name in "zy"]
     seen = History(("z", "y")).told(question([[0.0]]), twins).observations
     assert seen.items.tolist() == [[2, 2]]
+
+
+def test_margins_stand_where_candidates_saw_items():
+    told = History(("z", "y"))
+    assert (
+        told.told(question([[0.5]]), [evaluation([0.5], "z", [1, 0]), evaluation([0.5], "y", [0, 1])]).margins("z", 2)
+        is None
+    )
+    for number, (row, items, margins) in enumerate(
+        [(0.5, [1, 3], [2.0, -1.0]), (0.7, [0, 1], [0.5, 0.25]), (0.5, [0], [9.0])]
+    ):
+        one = evaluation([row], "z", np.float32(margins) > 0.0, items=items)
+        one = replace(one, margins=np.float32(margins))
+        told = told.told(question([[row]], name=f"round-{number}", wanted=({"z": one.sample},)), [one])
+    table = told.margins("z", 4)
+    np.testing.assert_array_equal(table, np.float32([[9.0, 2.0, np.nan, -1.0], [0.5, 0.25, np.nan, np.nan]]))
+    assert told.margins("y", 4) is None

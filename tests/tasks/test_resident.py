@@ -127,3 +127,15 @@ def test_the_serial_executor_asks_for_a_piece_when_it_can_measure_it_and_ends_wh
 def test_an_error_in_one_line():
     assert one_line(ValueError("x" * 1000)) == "ValueError: " + "x" * 488
     assert one_line(KeyError()) == "KeyError: "
+
+
+def test_margins_come_with_what_is_searched_on(digits_family, blueprint):
+    resident, row = Resident(blueprint(digits_family / "study.yaml")), np.array([0.4, 0.3])
+    (searched,) = resident.measure(row, "search", {"upright": None})
+    assert searched.margins.dtype == np.float32
+    np.testing.assert_array_equal(searched.margins > 0.0, searched.outcomes == 1.0)
+    np.testing.assert_array_equal(
+        searched.outcomes, resident.evaluator("upright", "search").measure(resident.model.load(row))
+    )
+    (held_out,) = resident.measure(row, "held_out", {"upright": None})
+    assert held_out.margins is None

@@ -1,0 +1,100 @@
+"""Polynomials of any degree in standardised coefficients, with their gradients."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations_with_replacement
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapmerge.records import Array
+from mapmerge.surrogates.features import standardise
+
+
+def monomial_count(k: int, degree: int) -> int:
+    """Return how many monomials of k variables have at most this degree.
+
+    >>> [monomial_count(4, degree) for degree in (1, 2, 3)]
+    [5, 15, 35]
+    """
+    count = 1
+    for step in range(1, degree + 1):
+        count = count * (k + step) // step
+    return count
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """All monomials up to a degree of z = (coefficients - centre) / scale, divided by their sizes.
+
+    Args:
+        centre: shape [k].
+        scale: shape [k].
+        degree: at least 1.
+        size: shape [q], root mean square of each monomial where it matters.
+
+    >>> basis = Basis.of(np.array([[0.0], [1.0], [2.0]]), degree=2)
+    >>> basis(np.array([[1.0]])).round(3)
+    array([[1., 0., 0.]])
+    """
+
+    centre: Array
+    scale: Array
+    degree: int
+    size: Array
+
+    @classmethod
+    def of(cls, coefficients: Array, degree: int) -> "Basis":
+        """Standardise by these candidates [n, k], over which each monomial gets a mean square of 1."""
+        spread = np.std(coefficients, axis=0)
+        centre, scale = np.mean(coefficients, axis=0), np.where(spread > 0.0, spread, 1.0)
+        plain = cls(centre, scale, degree, np.ones(monomial_count(coefficients.shape[1], degree)))
+        size = np.sqrt(np.mean(plain(coefficients) ** 2, axis=0))
+        return cls(centre, scale, degree, np.where(size > 1e-9, size, 1.0))
+
+    @property
+    def degrees(self) -> NDArray[np.int64]:
+        """Degree of each monomial, shape [q]."""
+        return np.array([len(factors) for factors in self._factors])
+
+    def __call__(self, coefficients: Array) -> Array:
+        """Return the features, shape [n, q], of candidates [n, k]; the constant comes first."""
+        return self._monomials(standardise(coefficients, self.centre, self.scale)) / self.size
+
+    def gradient(self, coefficients: Array, parameters: Array) -> Array:
+        """Return the gradient, shape [n, k], of the polynomial with these parameters [q].
+
+        The derivative of a monomial by one variable is a monomial again, times the exponent.
+        """
+        return self._monomials(standardise(coefficients, self.centre, self.scale)) @ self._slopes(parameters)
+
+    def _monomials(self, z: Array) -> Array:
+        found = np.empty((len(z), len(self.size)))
+        found[:, 0] = 1.0
+        for place, (below, last) in enumerate(self._made_of, start=1):
+            np.multiply(found[:, below], z[:, last], out=found[:, place])
+        return found
+
+    def _slopes(self, parameters: Array) -> Array:
+        places = {factors: place for place, factors in enumerate(self._factors)}
+        slopes = np.zeros((len(self.size), len(self.centre)))
+        for factors, parameter in zip(self._factors, (parameters / self.size).tolist(), strict=True):
+            for variable in set(factors):
+                one_less = list(factors)
+                one_less.remove(variable)
+                slopes[places[tuple(one_less)], variable] += factors.count(variable) * parameter
+        return slopes / self.scale
+
+    @cached_property
+    def _factors(self) -> list[tuple[int, ...]]:
+        """The variables of each monomial, ascending, as often as they are in it."""
+        k = len(self.centre)
+        return [
+            factors for degree in range(self.degree + 1) for factors in combinations_with_replacement(range(k), degree)
+        ]
+
+    @cached_property
+    def _made_of(self) -> list[tuple[int, int]]:
+        """The monomial and the variable whose product each one is, the constant left out."""
+        places = {factors: place for place, factors in enumerate(self._factors)}
+        return [(places[factors[:-1]], factors[-1]) for factors in self._factors[1:]]

@@ -1,0 +1,163 @@
+"""One polynomial for every item of a set, each seen by few candidates: learnt together, as members of a population."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from mapmerge.records import Array
+from mapmerge.surrogates.polynomial import Basis
+
+_SUBSET = 256
+"""Items, evenly chosen, from which the population is learnt first: more of them only cost time."""
+
+_STEPS, _LAST_STEPS = 10, 2
+"""Steps with those, then with all items."""
+
+_BLOCK = 512
+"""Items whose covariances are held in memory at a time."""
+
+_GUESS = np.array([1.0, 0.3, 0.1, 0.03])
+"""Relative variances of parameters of degree 0, 1, 2 and 3, before anything is known."""
+
+_MOST_LEVERAGE = 0.95
+"""Of a candidate on the population's mean: beyond, nothing can be said of what it would be without it."""
+
+_RIDGE = 1e-8
+"""Keeps a covariance away from singular, relative to its mean variance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Polynomials of i items, normal around a common mean.
+
+    Args:
+        basis: of q monomials.
+        members: shape [i, q], the posterior mean of each item's parameters.
+        spread: shape [q, q], their posterior covariance, the mean over items.
+        noise: variance of what a polynomial leaves over.
+        left_out: shape [n], the share of items predicted to be above 0 for each of the n candidates that were fitted,
+            when that candidate is left out.
+    """
+
+    basis: Basis
+    members: Array
+    spread: Array
+    noise: float
+    left_out: Array
+
+    def share(self, coefficients: Array) -> Array:
+        """Return the expected share of items whose value is above 0, shape [n], for candidates [n, k].
+
+        The mean over items of Phi(f' members / sqrt(f' spread f + noise)), f the features of the candidate.
+        """
+        features = self.basis(coefficients)
+        sd = np.sqrt(np.maximum(np.sum(features @ self.spread * features, axis=1), 0.0) + self.noise)
+        total = np.zeros(len(features))
+        for start in range(0, len(self.members), _BLOCK):
+            total += ndtr(features @ self.members[start : start + _BLOCK].T / sd[:, None]).sum(axis=1)
+        return total / len(self.members)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prior:
+    """What an item's parameters are before it is looked at: normal; values are that plus noise."""
+
+    mean: Array
+    covariance: Array
+    noise: float
+
+
+def learn_population(coefficients: Array, values: NDArray[np.float32], degree: int) -> Population:
+    """Learn a population of polynomials, and each of its members, from values of single items.
+
+        value of item i at c = f(c)' b_i + noise,    b_i ~ N(mean, covariance)
+
+    Mean, covariance and noise are learnt by expectation maximisation; an item that few candidates saw stays near the
+    mean. Leaving a candidate out takes its values off the members and off the mean.
+
+    Args:
+        coefficients: shape [n, k].
+        values: shape [n, i], NaN where a candidate did not see an item.
+        degree: of the polynomials, up to 3.
+
+    Source: empirical Bayes for linear mixed models, Laird and Ware, Biometrics 38 (1982).
+    """
+    basis = Basis.of(coefficients, degree)
+    features = basis(coefficients)
+    outer = (features[:, :, None] * features[:, None, :]).reshape(len(features), -1)
+    there = (~np.isnan(values)).astype(np.float64)
+    known = np.where(there > 0.0, values, 0.0).astype(np.float64)
+    count = values.shape[1]
+    subset = np.unique(np.linspace(0, count - 1, min(_SUBSET, count)).astype(np.int64))
+    prior = _first_guess(basis, features, there[:, subset], known[:, subset])
+    for _ in range(_STEPS):
+        prior = _better(prior, features, outer, there[:, subset], known[:, subset])
+    for _ in range(_LAST_STEPS if count > len(subset) else 0):
+        prior = _better(prior, features, outer, there, known)
+    members, spread = np.empty((count, len(basis.size))), np.zeros(outer.shape[1])
+    alone, sd = np.empty(values.shape), np.empty(values.shape)
+    for start in range(0, count, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        members[part], covariances = _posterior(prior, features, outer, there[:, part], known[:, part])
+        spread += covariances.sum(axis=0)
+        at, around = features @ members[part].T, np.maximum(outer @ covariances.T, 0.0)
+        # Without its own value a prediction falls short of that value by 1 / (1 - leverage) times as much.
+        kept = np.where(there[:, part] > 0.0, np.maximum(1.0 - around / prior.noise, 1e-9), 1.0)
+        alone[:, part] = np.where(there[:, part] > 0.0, known[:, part] - (known[:, part] - at) / kept, at)
+        sd[:, part] = np.sqrt(around / kept + prior.noise)
+    alone -= _pull_on_the_mean(features, there, known - alone)[:, None]
+    side = len(basis.size)
+    share = np.asarray(ndtr(alone / sd).mean(axis=1))
+    return Population(basis, members, (spread / count).reshape(side, side), prior.noise, share)
+
+
+def _pull_on_the_mean(features: Array, there: Array, residuals: Array) -> Array:
+    """Return by how much each candidate has drawn the population's mean to what was measured there, shape [n].
+
+    The mean is a regression on the n candidates, each weighing as many items as it saw: with leverage h and a mean
+    residual r its prediction would be r h / (1 - h) further off.
+    """
+    count = there.sum(axis=1)
+    mean = np.sum(there * residuals, axis=1) / np.maximum(count, 1.0)
+    gram = (features * count[:, None]).T @ features
+    gram += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
+    leverage = np.minimum(count * np.sum(features @ np.linalg.inv(gram) * features, axis=1), _MOST_LEVERAGE)
+    return np.asarray(mean * leverage / (1.0 - leverage))
+
+
+def _first_guess(basis: Basis, features: Array, there: Array, known: Array) -> _Prior:
+    side = features.shape[1]
+    pooled = features.T @ (features * there.sum(axis=1)[:, None])
+    pooled += 1e-3 * np.trace(pooled) / side * np.eye(side)
+    mean = np.linalg.solve(pooled, features.T @ known.sum(axis=1))
+    scatter = float(np.sum(there * (known - (features @ mean)[:, None]) ** 2)) / max(float(there.sum()), 1.0)
+    guess = _GUESS[basis.degrees]
+    return _Prior(mean, np.diag(0.9 * scatter * guess / guess.sum()), max(0.1 * scatter, 1e-9))
+
+
+def _better(prior: _Prior, features: Array, outer: Array, there: Array, known: Array) -> _Prior:
+    """Do one step of expectation maximisation."""
+    count, side = known.shape[1], features.shape[1]
+    total, second, squares = np.zeros(side), np.zeros((side, side)), 0.0
+    for start in range(0, count, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        members, covariances = _posterior(prior, features, outer, there[:, part], known[:, part])
+        errors = there[:, part] * (known[:, part] - features @ members.T) ** 2
+        squares += float(np.sum(errors)) + float(np.sum((there[:, part] @ covariances) * outer))
+        total += members.sum(axis=0)
+        second += members.T @ members + covariances.sum(axis=0).reshape(side, side)
+    mean = total / count
+    return _Prior(mean, second / count - np.outer(mean, mean), max(squares / max(float(there.sum()), 1.0), 1e-9))
+
+
+def _posterior(prior: _Prior, features: Array, outer: Array, there: Array, known: Array) -> tuple[Array, Array]:
+    """Return means [i, q] and covariances [i, q * q] of the items' parameters."""
+    side = features.shape[1]
+    ridge = _RIDGE * max(np.trace(prior.covariance) / side, 1e-12) * np.eye(side)
+    precision = np.linalg.inv(prior.covariance + ridge)
+    covariances = np.linalg.inv((there.T @ outer / prior.noise).reshape(-1, side, side) + precision)
+    pulls = known.T @ features / prior.noise + precision @ prior.mean
+    members: Array = np.einsum("iqr,ir->iq", covariances, pulls)
+    return members, np.asarray(covariances.reshape(-1, side * side), dtype=np.float64)
