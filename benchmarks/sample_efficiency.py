@@ -16,6 +16,8 @@ delivers, chosen on the held-out items.
 """
 
 import argparse
+import itertools
+import json
 import multiprocessing
 import os
 import statistics
@@ -227,70 +229,111 @@ def main() -> None:
         for seed in range(options.seeds)
     ]
     jobs.sort(key=lambda job: -job.units)  # the longest first, so that no process is left with them in the end
+    table = Table(options.out, study.parent.name, options.overrides, dense)
     spawn = multiprocessing.get_context("spawn")
-    results = []
     with ProcessPoolExecutor(options.jobs, spawn, _start, (study, options.overrides)) as pool:
         for result in pool.map(_search, jobs):
-            if "refused" in result:
-                results.append(result)
-                print(f"{result['method']}, {result['units']} units: {result['refused']}", flush=True)
-                continue
-            unit = Normalisation.of(np.array(result["unmerged_gains"]))
-            result["hypervolume"] = _volume(np.array(result["gains"]), unit)
-            results.append(result)
-            print(
-                f"{result['method']}, {result['units']} units, seed {result['seed']}: hypervolume "
-                f"{result['hypervolume']:.4f}, asking {result['seconds_asking_mean']:.2f} s",
-                flush=True,
-            )
-    done = [result for result in results if "refused" not in result]
-    unit = Normalisation.of(np.array(done[0].pop("unmerged_gains")))
-    union = np.vstack([result["gains"] for result in done])
-    whole = {
-        split: _volume(np.array(dense[split]["best_held_out_gains"]) if dense else union, unit) for split in splits
+            table.add(result)
+            table.write()
+
+
+class Table:
+    """All results of one study, written again whenever there is one more, so that no work is lost.
+
+    Rows that the file has already stay, but for those of the same method, units and seed.
+
+    Args:
+        out: the file.
+        study: name of the study.
+        overrides: values of the study that were replaced.
+        dense: the references by split; empty: the union of all that was delivered.
+    """
+
+    def __init__(self, out: Path, study: str, overrides: list[str], dense: dict[Split, dict[str, Any]]) -> None:
+        self.out, self.study, self.overrides, self.dense = out, study, overrides, dense
+        self.rows: dict[tuple[int, str, int], dict[str, Any]] = {}
+        if out.is_file():
+            before = json.loads(out.read_text(encoding="utf-8"))
+            if (before["study"], before["overrides"]) != (study, overrides):
+                raise SystemExit(f"{out} is about {before['study']} {before['overrides']}: name another file")
+            self.rows = {_place(row): row for row in before["results"]}
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Take one more result."""
+        self.rows[_place(row)] = row
+        said = f"{row['method']}, {row['units']} units, seed {row['seed']}: "
+        if "refused" in row:
+            print(said + row["refused"], flush=True)
+            return
+        row["hypervolume"] = _volume(np.array(row["gains"]), Normalisation.of(np.array(row["unmerged_gains"])))
+        asking = row["seconds_asking_mean"]
+        print(f"{said}hypervolume {row['hypervolume']:.4f}, asking {asking:.2f} s", flush=True)
+
+    def write(self) -> None:
+        """Write the table and its summary."""
+        done = [row for row in self.rows.values() if "refused" not in row]
+        whole = self._whole(done)
+        for row in done:
+            volume = row["hypervolume"]
+            row["hypervolume_ratio"] = volume / whole["search"]
+            row["hypervolume_ratio_oracle"] = volume / whole["held_out"] if "held_out" in whole else None
+            if "predicted_gains" in row:
+                unit = Normalisation.of(np.array(row["unmerged_gains"]))
+                predicted = _volume(np.array(row.pop("predicted_gains")), unit)
+                row["promised_too_much"] = predicted / volume - 1.0 if volume else None
+            if self.dense:  # the union alone needs them again
+                for name in ("gains", "unmerged_gains"):
+                    row.pop(name, None)
+        write(
+            self.out,
+            "sample_efficiency",
+            [self.rows[place] for place in sorted(self.rows)],
+            study=self.study,
+            overrides=self.overrides,
+            references={
+                split: {
+                    "candidates": self.dense[split]["candidates"] if self.dense else "union of all delivered points",
+                    "hypervolume_of_best_50": volume,
+                }
+                for split, volume in whole.items()
+            },
+            summary=[
+                _summary(rows)
+                for _, group in itertools.groupby(sorted(done, key=_place), key=lambda row: _place(row)[:2])
+                for rows in [list(group)]
+            ],
+        )
+
+    def _whole(self, done: list[dict[str, Any]]) -> dict[Split, float]:
+        """Return the hypervolume of each reference's best 50 points."""
+        if self.dense:
+            return {
+                split: _volume(
+                    np.array(found["best_held_out_gains"]), Normalisation.of(np.array(found["unmerged_gains"]))
+                )
+                for split, found in self.dense.items()
+            }
+        union = np.vstack([row["gains"] for row in done])
+        return {"search": _volume(union, Normalisation.of(np.array(done[0]["unmerged_gains"])))}
+
+
+def _place(row: dict[str, Any]) -> tuple[int, str, int]:
+    return row["units"], row["method"], row["seed"]
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    ratios = [row["hypervolume_ratio"] for row in rows]
+    oracle = [row["hypervolume_ratio_oracle"] for row in rows]
+    return {
+        "method": rows[0]["method"],
+        "units": rows[0]["units"],
+        "seeds": len(rows),
+        "median": statistics.median(ratios),
+        "least": min(ratios),
+        "greatest": max(ratios),
+        "median_oracle": None if None in oracle else statistics.median(oracle),
+        "seconds_asking_most": max(row["seconds_asking_most"] for row in rows),
     }
-    for result in done:
-        result.pop("unmerged_gains", None)
-        predicted = _volume(np.array(result.pop("predicted_gains")), unit)
-        del result["gains"]
-        volume = result["hypervolume"]
-        result |= {
-            "hypervolume_ratio": volume / whole["search"],
-            "hypervolume_ratio_oracle": volume / whole["held_out"] if options.oracle else None,
-            "promised_too_much": predicted / volume - 1.0 if volume else None,
-        }
-    write(
-        options.out,
-        "sample_efficiency",
-        sorted(results, key=lambda result: (result["units"], result["method"], result["seed"])),
-        study=study.parent.name,
-        overrides=options.overrides,
-        references={
-            split: {
-                "candidates": dense[split]["candidates"] if dense else f"union of {len(union)} delivered points",
-                "hypervolume_of_best_50": whole[split],
-            }
-            for split in splits
-        },
-        summary=[
-            {
-                "method": label,
-                "units": int(units),
-                "median": statistics.median(ratios),
-                "least": min(ratios),
-                "greatest": max(ratios),
-                "median_oracle": statistics.median(result["hypervolume"] for result in chosen) / whole["held_out"]
-                if options.oracle
-                else None,
-                "seconds_asking_most": max(result["seconds_asking_most"] for result in chosen),
-            }
-            for units in options.units.split(",")
-            for label in options.methods.split(",")
-            for chosen in [[result for result in done if (result["method"], result["units"]) == (label, int(units))]]
-            if chosen
-            for ratios in [[result["hypervolume_ratio"] for result in chosen]]
-        ],
-    )
 
 
 def _volume(gains: Array, unit: Normalisation) -> float:

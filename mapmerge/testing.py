@@ -70,7 +70,8 @@ def _check_margins(evaluator: TellsMargins, outcomes: NDArray[np.float32], model
     assert np.isfinite(margins).all(), "measure_margins(model) returned NaN or infinite margins"
     unlike = int(np.sum((margins > 0.0) != (outcomes == 1.0)))
     assert unlike == 0, (
-        f"a margin must be above 0 where the outcome is 1 and at most 0 where it is 0; {unlike} of {len(margins)} are not"
+        "a margin must be above 0 where the outcome is 1 and at most 0 where it is 0; "
+        f"{unlike} of {len(margins)} are not"
     )
 
 

@@ -15,6 +15,9 @@ _SUBSET = 256
 _STEPS, _LAST_STEPS = 10, 2
 """Steps with those, then with all items."""
 
+_EVERY = 4
+"""Of every so many items one has its covariance computed while the population is learnt."""
+
 _BLOCK = 512
 """Items whose covariances are held in memory at a time."""
 
@@ -100,7 +103,10 @@ def learn_population(coefficients: Array, values: NDArray[np.float32], degree: i
     alone, sd = np.empty(values.shape), np.empty(values.shape)
     for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)
-        members[part], covariances = _posterior(prior, features, outer, there[:, part], known[:, part])
+        precisions, pulls = _posterior(prior, features, outer, there[:, part], known[:, part])
+        covariances = np.linalg.inv(precisions)
+        members[part] = np.einsum("iqr,ir->iq", covariances, pulls)
+        covariances = covariances.reshape(-1, outer.shape[1])
         spread += covariances.sum(axis=0)
         at, around = features @ members[part].T, np.maximum(outer @ covariances.T, 0.0)
         # Without its own value a prediction falls short of that value by 1 / (1 - leverage) times as much.
@@ -141,23 +147,30 @@ def _better(prior: _Prior, features: Array, outer: Array, there: Array, known: A
     """Do one step of expectation maximisation."""
     count, side = known.shape[1], features.shape[1]
     total, second, squares = np.zeros(side), np.zeros((side, side)), 0.0
+    spread, around, seen = np.zeros(outer.shape[1]), 0.0, 0.0
     for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)
-        members, covariances = _posterior(prior, features, outer, there[:, part], known[:, part])
-        errors = there[:, part] * (known[:, part] - features @ members.T) ** 2
-        squares += float(np.sum(errors)) + float(np.sum((there[:, part] @ covariances) * outer))
+        precisions, pulls = _posterior(prior, features, outer, there[:, part], known[:, part])
+        members = np.linalg.solve(precisions, pulls[:, :, None])[:, :, 0]
+        squares += float(np.sum(there[:, part] * (known[:, part] - features @ members.T) ** 2))
         total += members.sum(axis=0)
-        second += members.T @ members + covariances.sum(axis=0).reshape(side, side)
-    mean = total / count
-    return _Prior(mean, second / count - np.outer(mean, mean), max(squares / max(float(there.sum()), 1.0), 1e-9))
+        second += members.T @ members
+        # Covariances are the dearest part, and their mean is known well from some.
+        covariances = np.linalg.inv(precisions[::_EVERY]).reshape(-1, outer.shape[1])
+        some = there[:, part][:, ::_EVERY]
+        spread += covariances.sum(axis=0)
+        around += float(np.sum((some @ covariances) * outer))
+        seen += float(some.sum())
+    mean, told = total / count, max(float(there.sum()), 1.0)
+    looked_at = len(range(0, count, _EVERY))  # blocks are multiples of that long
+    covariance = second / count - np.outer(mean, mean) + (spread / looked_at).reshape(side, side)
+    return _Prior(mean, covariance, max(squares / told + around / max(seen, 1.0), 1e-9))
 
 
 def _posterior(prior: _Prior, features: Array, outer: Array, there: Array, known: Array) -> tuple[Array, Array]:
-    """Return means [i, q] and covariances [i, q * q] of the items' parameters."""
+    """Return the precisions [i, q, q] of the items' parameters and, times these, their means [i, q]."""
     side = features.shape[1]
     ridge = _RIDGE * max(np.trace(prior.covariance) / side, 1e-12) * np.eye(side)
     precision = np.linalg.inv(prior.covariance + ridge)
-    covariances = np.linalg.inv((there.T @ outer / prior.noise).reshape(-1, side, side) + precision)
-    pulls = known.T @ features / prior.noise + precision @ prior.mean
-    members: Array = np.einsum("iqr,ir->iq", covariances, pulls)
-    return members, np.asarray(covariances.reshape(-1, side * side), dtype=np.float64)
+    precisions: Array = (there.T @ outer / prior.noise).reshape(-1, side, side) + precision
+    return precisions, np.asarray(known.T @ features / prior.noise + precision @ prior.mean)
