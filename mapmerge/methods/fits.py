@@ -74,8 +74,8 @@ def best(told: Told) -> Surrogate:
     """Fit several kinds and return the one that predicts left-out measurements best.
 
     Margins come first where there are any, and a quadratic must beat them clearly: what they predict is smoother than
-    the scores that both are compared by, and so holds better on other items of the same kind. Only where there are none,
-    or it does, a Gaussian process is tried too.
+    the scores that both are compared by, and so holds better on other items of the same kind. Only where there are
+    none, or it does, a Gaussian process is tried too.
     """
     simple = quadratic(told)
     if told.tells_margins:
