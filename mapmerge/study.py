@@ -13,7 +13,7 @@ from mapmerge.history import History, Round
 from mapmerge.methods.choice import best_of
 from mapmerge.methods.protocol import Brief
 from mapmerge.methods.registry import method_of
-from mapmerge.methods.samples import fixed_counts, samples_for
+from mapmerge.methods.samples import samples_for, scalar_counts
 from mapmerge.methods.surfaces import gate, is_sampled
 from mapmerge.methods.units import measured, search_units
 from mapmerge.records import Array, Evaluation, Objective, Question, Wanted
@@ -126,11 +126,15 @@ class Study:
         ]
 
     def ask_scalars(self) -> Question:
-        """Return task arithmetic with one scalar for all experts: the baseline that most people use."""
+        """Return task arithmetic with one scalar for all experts: the baseline that most people use.
+
+        Where candidates of the search saw samples, all scalars are measured on one and the same, twice as large: enough
+        to tell them apart, for errors that they share do not count. The best one is measured on all held-out items.
+        """
         scalars = np.asarray(self.config.baselines.scalars)[:, None]
         coefficients = scalars * np.ones(self.brief.k)
-        counts = fixed_counts(self.brief)
-        return Question("scalars", "search", coefficients, samples_for(self.brief, "scalars", len(scalars), counts))
+        (one,) = samples_for(self.brief, "scalars", 1, scalar_counts(self.brief, self._asked[0])) or (None,)
+        return Question("scalars", "search", coefficients, None if one is None else (one,) * len(scalars))
 
     def ask_final(self, delivered: Array) -> "FinalQuestion":
         """Return what is to be measured on held-out items: the delivered points and every baseline.

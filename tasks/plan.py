@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mapmerge.config import StudyConfig, read_study
-from mapmerge.records import Split
+from mapmerge.config import read_study
+from mapmerge.methods.samples import scalar_counts
+from mapmerge.records import Question, Split
 from mapmerge.study import Study
 from mapmerge.threads import one_thread
 from tasks.inputs import Inputs, freeze, open_inputs
@@ -34,7 +35,10 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
     path = Path(study).expanduser().resolve()
     config, root = read_study(path, overrides), path.parent
     inputs = open_inputs(config, root)
-    rounds = [*_search_rounds(Study(config, inputs.objectives, inputs.search_items)), *_final_rounds(config, inputs)]
+    asking = Study(config, inputs.objectives, inputs.search_items)
+    first = asking.ask()
+    assert first is not None
+    rounds = [*_search_rounds(asking, first), *_final_rounds(asking, inputs, first)]
     merge_s, item_s = _timing(Resident(Blueprint(config.model_dump(mode="json"), str(root))))
     one_actor = sum(merge_s * entry["candidates"] for entry in rounds) + sum(
         item_s[name] * count for entry in rounds for name, count in entry["items"].items()
@@ -66,10 +70,9 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
     }
 
 
-def _search_rounds(study: Study) -> list[dict[str, Any]]:
+def _search_rounds(study: Study, first: Question) -> list[dict[str, Any]]:
     """Return what the search would measure: its first round, and what the budget leaves for the rest at most."""
-    brief, first = study.brief, study.ask()
-    assert first is not None
+    brief = study.brief
     sizes = dict(zip(brief.names, brief.items, strict=True))
     seen = dict.fromkeys(brief.names, 0)
     for _, name, sample in first.requests(brief.names):
@@ -82,9 +85,17 @@ def _search_rounds(study: Study) -> list[dict[str, Any]]:
     return [_round(first.name, candidates, seen), *([_round(words, more, rest)] if more else [])]
 
 
-def _final_rounds(config: StudyConfig, inputs: Inputs) -> list[dict[str, Any]]:
-    """Return what is measured besides the search: the baseline of scalars, and the front with all baselines."""
+def _final_rounds(study: Study, inputs: Inputs, first: Question) -> list[dict[str, Any]]:
+    """Return what is measured besides the search: the baseline of scalars, and the front with all baselines.
+
+    Args:
+        study: nothing of it was measured.
+        inputs: what is measured on.
+        first: the first question of the search.
+    """
+    config = study.config
     scalars = len(config.baselines.scalars)
+    counts = dict(zip(study.brief.names, scalar_counts(study.brief, first) or study.brief.items, strict=True))
     front = config.budget.front + (len(config.experts) + 3) + min(config.budget.front, config.evaluations)
 
     def of(split: Split, candidates: int) -> dict[str, int]:
@@ -93,7 +104,7 @@ def _final_rounds(config: StudyConfig, inputs: Inputs) -> list[dict[str, Any]]:
         }
 
     return [
-        _round("scalars (baseline)", scalars, of("search", scalars)),
+        _round("scalars (baseline)", scalars, {name: count * scalars for name, count in counts.items()}),
         _round("front and baselines (at most)", front, of("held_out", front)),
     ]
 

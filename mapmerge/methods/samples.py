@@ -6,11 +6,14 @@ import numpy as np
 
 from mapmerge.history import History
 from mapmerge.methods.protocol import Brief
-from mapmerge.records import Array, Sample, Wanted
+from mapmerge.records import Array, Question, Sample, Wanted
 from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.difficulty import difficulty
 from mapmerge.sampling.draw import draw
 from mapmerge.surrogates.features import parameter_count
+
+_SCALARS_SEE = 2
+"""Times as many items as a candidate, for each scalar of that baseline."""
 
 _FEWEST = 16
 """Items that an evaluation sees at least: fewer say almost nothing, and the merge then costs more than they do."""
@@ -42,6 +45,21 @@ def auto_counts(brief: Brief) -> tuple[int, ...] | None:
     each = [brief.config.evaluations * size for size in brief.items]
     counts = [round(room / max(math.sqrt(room), fewest)) for room in each]
     return tuple(min(max(count, _FEWEST), size) for count, size in zip(counts, brief.items, strict=True))
+
+
+def scalar_counts(brief: Brief, first: Question) -> tuple[int, ...] | None:
+    """Return how many items of each objective the baseline of scalars sees: None for all.
+
+    Args:
+        brief: what the study is about.
+        first: the first question of the search; scalars see twice as many items as its candidates.
+    """
+    seen = {name: sample for wanted in first.wanted or () for name, sample in wanted.items()}
+    sizes = dict(zip(brief.names, brief.items, strict=True))
+    counts = {name: len(sample.items) for name, sample in seen.items() if sample is not None}
+    if not counts:
+        return None
+    return tuple(min(_SCALARS_SEE * counts.get(name, size), size) for name, size in sizes.items())
 
 
 def cost(brief: Brief, counts: tuple[int, ...] | None) -> int:

@@ -267,3 +267,19 @@ def test_random_search_keeps_the_best_of_the_candidates_that_were_measured(make_
     seen = study.history.observations
     rows = seen.coefficients.tolist()
     assert nondominated(seen.scores * study.signs)[[rows.index(row) for row in kept.tolist()]].all()
+
+
+def test_scalars_share_one_sample_twice_as_large_as_a_candidate_sees(make_world):
+    world = make_world()
+    study = world.study(sampling={"items": 10}, baselines={"scalars": [0.25, 0.45, 0.8]})
+    first = study.ask()
+    scalars = study.ask_scalars()
+    assert {len(sample.items) for wanted in first.wanted for sample in wanted.values()} == {10}
+    assert all(wanted is scalars.wanted[0] for wanted in scalars.wanted)
+    assert {len(sample.items) for sample in scalars.wanted[0].values()} == {20}
+
+
+def test_scalars_see_all_items_where_candidates_do(make_world):
+    study = make_world().study()
+    study.ask()
+    assert study.ask_scalars().wanted is None
