@@ -109,7 +109,8 @@ class Worker:
     def __post_init__(self) -> None:
         self.config = read_study(self.study, self.overrides)
         inputs = open_inputs(self.config, self.study.parent)
-        self.objectives, self.items = inputs.objectives, inputs.search_items
+        self.objectives = inputs.objectives
+        self.items, self.held_out = inputs.search_items, inputs.held_out_items
         self.resident = Resident(Blueprint(self.config.model_dump(mode="json"), str(self.study.parent)))
 
     def configured(self, job: Job) -> StudyConfig:
@@ -123,7 +124,7 @@ class Worker:
             return self._search(job)
 
     def _search(self, job: Job) -> dict[str, Any]:
-        study = Study(self.configured(job), self.objectives, self.items)
+        study = Study(self.configured(job), self.objectives, self.items, self.held_out)
         thinking: list[float] = []
         waiting: list[Question] = []
         with one_thread():
@@ -152,7 +153,7 @@ class Worker:
             "seed": job.seed,
             "items_forwarded": study.brief.spent(study.history),
             "units_spent": study.brief.spent(study.history) / study.brief.unit,
-            "held_out_items": len(delivered) * sum(self._held_out_sizes()),
+            "held_out_items": len(delivered) * sum(self.held_out),
             "candidates": len(study.history.observations.coefficients),
             "rounds": len(study.history),
             "delivered": len(delivered),
@@ -165,9 +166,6 @@ class Worker:
             "seconds_asking_most": max(thinking),
             "seconds_delivering": last,
         }
-
-    def _held_out_sizes(self) -> list[int]:
-        return [len(self.resident.evaluator(objective.name, "held_out")) for objective in self.objectives]
 
     def _measure(self, question: Question) -> list[Evaluation]:
         names = [objective.name for objective in self.objectives]

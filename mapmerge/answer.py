@@ -17,6 +17,7 @@ from mapmerge.fronts.promises import promised_hypervolume, promises
 from mapmerge.fronts.verdict import verdict
 from mapmerge.history import History
 from mapmerge.methods.surfaces import is_sampled
+from mapmerge.methods.units import score_noise
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Evaluation
 from mapmerge.response import ResponseSurfaces, objective_to_json
@@ -51,7 +52,9 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
     if "delivered" not in sets or not unmerged:
         what = "delivered point" if "delivered" not in sets else "unmerged model, which the units come from,"
         raise FailedRunError(f"no {what} could be measured on every objective of the held-out items")
-    normalisation = Normalisation.of(measured.gains(np.vstack(unmerged)))
+    seen = History(study.brief.names, (study.rounds[-1],)).observations
+    gains = measured.gains(np.vstack(unmerged))
+    normalisation = Normalisation.of(gains, noise=score_noise(seen, study.held_out))
     front, dominated = _split(sets.pop("delivered"), measured)
     if len(dominated):
         sets["dominated"] = dominated
@@ -155,6 +158,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
         ),
         "warnings": [
             *_warnings(study, surfaces, delivered),
+            *_alike(study, gains, normalisation),
             *(f"{name}: not measured on every objective, so the front is not compared with it" for name in lost),
         ],
         "history": history(study, surfaces),
@@ -224,6 +228,26 @@ def _warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> lis
             "coefficients may do better; widen design.mass or design.upper"
         )
     return warnings
+
+
+def _alike(study: Study, unmerged: Array, normalisation: Normalisation) -> list[str]:
+    """Name the objectives in which the unmerged models are all alike, and say what that means for the front.
+
+    Args:
+        study: what was asked.
+        unmerged: gains of the unmerged models on held-out items, shape [n, m].
+        normalisation: the units that follow from them.
+    """
+    flat = normalisation.reference < unmerged.min(axis=0)
+    scores = np.sort(unmerged * study.signs, axis=0)
+    others = "" if flat.all() else "; what the front gains, it gains in the others"
+    return [
+        f"objective {objective.name!r} does not tell the unmerged models apart: on held-out items they score "
+        f"{low:.4g} to {high:.4g}, alike within the noise. The worst of them counts as 1 in normalised units, and 0 "
+        f"lies one unit of {objective.metric.name} below{others}"
+        for objective, low, high, same in zip(study.objectives, scores[0], scores[-1], flat, strict=True)
+        if same
+    ]
 
 
 class _Measured:

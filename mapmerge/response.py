@@ -21,11 +21,14 @@ class ResponseSurfaces:
         objectives: m objectives.
         surrogates: m fitted surrogates, in the same order.
         region: where candidates were measured, so where predictions may be trusted.
+        covered: for each objective, how many items the measurement that intervals are to cover effectively has: see
+            `methods.surfaces.effective_held_out`. None: as many as the scores that were fitted.
     """
 
     objectives: tuple[Objective, ...]
     surrogates: tuple[Surrogate, ...]
     region: Region
+    covered: tuple[float, ...] | None = None
 
     @property
     def signs(self) -> Array:
@@ -37,8 +40,17 @@ class ResponseSurfaces:
         return np.column_stack([surrogate.predict(coefficients) for surrogate in self.surrogates])
 
     def intervals(self, coefficients: Array, level: float) -> tuple[Array, Array]:
-        """Return lower and upper ends of the prediction intervals, [n, m] each, in the unit of the metric."""
-        ends = [surrogate.interval(coefficients, level=level) for surrogate in self.surrogates]
+        """Return the ends of intervals in which measurements on held-out items fall, [n, m] each, in the metric's unit.
+
+        Args:
+            coefficients: candidates, shape [n, k].
+            level: wanted coverage, between 0 and 1.
+        """
+        covered = self.covered or (None,) * len(self.surrogates)
+        ends = [
+            surrogate.interval(coefficients, level, items=items)
+            for surrogate, items in zip(self.surrogates, covered, strict=True)
+        ]
         return np.column_stack([low for low, _ in ends]), np.column_stack([high for _, high in ends])
 
     def landscape(self) -> Landscape:
@@ -59,15 +71,18 @@ class ResponseSurfaces:
             "objectives": [objective_to_json(objective) for objective in self.objectives],
             "surrogates": [surrogate.to_json() for surrogate in self.surrogates],
             "region": self.region.to_json(),
+            "covered": None if self.covered is None else list(self.covered),
         }
 
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> "ResponseSurfaces":
-        """Rebuild what `to_json` gave."""
+        """Rebuild what `to_json` gave; what was written before it told `covered` is read without."""
+        covered = stored.get("covered")
         return ResponseSurfaces(
             objectives=tuple(objective_from_json(entry) for entry in stored["objectives"]),
             surrogates=tuple(surrogate_from_json(entry) for entry in stored["surrogates"]),
             region=Region.from_json(stored["region"]),
+            covered=None if covered is None else tuple(covered),
         )
 
 

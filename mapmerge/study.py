@@ -58,6 +58,7 @@ class Study:
         config: the study file.
         objectives: the m objectives, in the order of the study file.
         items: how many search items each objective has, length m.
+        held_out: how many held-out items each objective has, length m.
         unstable: names of the objectives whose evaluator does not give the same outcomes when it is asked again.
 
     Raises:
@@ -67,13 +68,14 @@ class Study:
     config: StudyConfig
     objectives: tuple[Objective, ...]
     items: tuple[int, ...]
+    held_out: tuple[int, ...]
     unstable: tuple[str, ...] = ()
     rounds: list[Round] = field(default_factory=list, init=False)
     _asked: list[Question] = field(default_factory=list, init=False)
     _last: History = field(init=False)
 
     def __post_init__(self) -> None:
-        self.brief = Brief(self.config, self.objectives, self.items)
+        self.brief = Brief(self.config, self.objectives, self.items, self.held_out)
         self.method = method_of(self.brief)
         self._last = History(self.brief.names)
 

@@ -62,6 +62,11 @@ class Inputs:
         """How many search items each objective has, in the study's order."""
         return tuple(len(evaluator) for (_, split), evaluator in self.evaluators.items() if split == "search")
 
+    @property
+    def held_out_items(self) -> tuple[int, ...]:
+        """How many held-out items each objective has, in the study's order."""
+        return tuple(len(evaluator) for (_, split), evaluator in self.evaluators.items() if split == "held_out")
+
 
 def open_inputs(config: StudyConfig, root: Path) -> Inputs:
     """Open and check everything that a study names; measures nothing.

@@ -35,7 +35,7 @@ def plan(study: str, overrides: list[str]) -> dict[str, Any]:
     path = Path(study).expanduser().resolve()
     config, root = read_study(path, overrides), path.parent
     inputs = open_inputs(config, root)
-    asking = Study(config, inputs.objectives, inputs.search_items)
+    asking = Study(config, inputs.objectives, inputs.search_items, inputs.held_out_items)
     first = asking.ask()
     assert first is not None
     rounds = [*_search_rounds(asking, first), *_final_rounds(asking, inputs, first)]

@@ -40,7 +40,8 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str]) -> Run:
     path = Path(study).expanduser().resolve()
     config, root = read_study(path, overrides), path.parent
     inputs = open_inputs(config, root)
-    Study(config, inputs.objectives, inputs.search_items)  # the design is checked here, before a run exists
+    # The design is checked here, before a run exists.
+    Study(config, inputs.objectives, inputs.search_items, inputs.held_out_items)
     folder = RunFolder(Store(output), run_id)
     folder.create(freeze(config, root, inputs))
     return Run(folder, EvaluationLedger(folder.store), folder.study())

@@ -61,10 +61,11 @@ class Run:
         self.frozen = frozen
         self.config = StudyConfig.model_validate(frozen["config"])
         self.objectives = tuple(objective_from_json(entry) for entry in frozen["objectives"])
-        searched = [frozen["inputs"]["evaluators"][objective.name]["search"] for objective in self.objectives]
+        sets = [frozen["inputs"]["evaluators"][objective.name] for objective in self.objectives]
+        search, held_out = (tuple(pair[split]["items"] for pair in sets) for split in ("search", "held_out"))
         steady: dict[str, bool] = frozen["deterministic"]
         unstable = tuple(name for name, same in steady.items() if not same)
-        self.study = Study(self.config, self.objectives, tuple(entry["items"] for entry in searched), unstable)
+        self.study = Study(self.config, self.objectives, search, held_out, unstable)
         self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"])
 
     @property

@@ -9,6 +9,9 @@ from mapmerge.errors import BadInputError
 from mapmerge.fronts.dominance import as_gains, nondominated
 from mapmerge.records import Array
 
+_ROUNDING = 1e-9
+"""Share of the gains below which a difference is rounding."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalisation:
@@ -34,22 +37,26 @@ class Normalisation:
             )
 
     @classmethod
-    def of(cls, unmerged: Array) -> "Normalisation":
+    def of(cls, unmerged: Array, *, noise: Array | float = 0.0) -> "Normalisation":
         """Span the units by the unmerged models: the base and each expert on its own.
 
-        The reference is the worst of them in each objective, the ideal the best. Where all are equal there is no
-        spread to measure by, and one unit of the objective itself is used.
+        The reference is the worst of them in each objective, the ideal the best. Where they all lie within the noise
+        there is no spread to measure by, and if the objective is perfect, or the same for every model, nothing is
+        above the worst: no front would dominate anything, however good in the other objectives. Then the ideal is the
+        worst of them, and the reference lies one unit of the objective itself below.
 
         Args:
             unmerged: gains of the base and the experts, shape [k + 1, m].
+            noise: differences that mean nothing, in each objective, shape [m] or one for all.
 
         >>> unit = Normalisation.of(np.array([[0.1, 0.1, 0.5], [0.9, 0.2, 0.5], [0.3, 0.7, 0.5]]))
         >>> unit.reference.tolist(), unit.ideal.tolist()
-        ([0.1, 0.1, 0.5], [0.9, 0.7, 1.5])
+        ([0.1, 0.1, -0.5], [0.9, 0.7, 0.5])
         """
         table = as_gains(unmerged)
-        reference, best = table.min(axis=0), table.max(axis=0)
-        return cls(reference, np.where(best > reference, best, reference + 1.0))
+        worst, best = table.min(axis=0), table.max(axis=0)
+        flat = best - worst <= np.maximum(noise, _ROUNDING * np.abs(table).max(axis=0))
+        return cls(np.where(flat, worst - 1.0, worst), np.where(flat, worst, best))
 
     @property
     def spread(self) -> Array:

@@ -110,7 +110,7 @@ class Bayesian:
         surfaces = fit_surfaces(self.brief, history, self._first.region)
         chosen = propose(
             self._measured(history),
-            _gains(self.brief, self._units(history, surfaces)),
+            _gains(self.brief, search_units(self.brief, history, surfaces)),
             self._first.region,
             asked=history.observations.coefficients,
             pending=np.vstack([np.zeros((0, self.brief.k)), *(question.coefficients for question in pending)]),
@@ -146,19 +146,6 @@ class Bayesian:
             noise = 1.0 / (weighs * link.weight(values)) if variances.any() else np.zeros(len(values))
             known.append(Measured(seen.coefficients[there], values, noise))
         return known
-
-    def _units(self, history: History, surfaces: ResponseSurfaces) -> Normalisation:
-        """Return the units of the search, with a lower reference where no candidate is above it.
-
-        No front dominates anything if one objective is perfect for all models, or the same but for noise: there would
-        be nothing to gain in the others. The reference is then moved by one unit of the metric.
-        """
-        units, seen = search_units(self.brief, history, surfaces), history.observations
-        above = np.nanmax(seen.scores * self.brief.signs, axis=0) - units.reference
-        flat = np.minimum(above, units.spread) <= np.sqrt(np.nanmedian(seen.variances, axis=0))
-        return Normalisation(
-            np.where(flat, units.reference - 1.0, units.reference), np.where(flat, units.reference, units.ideal)
-        )
 
     def fit(self, history: History) -> ResponseSurfaces:
         """Fit one Gaussian process an objective, around a quadratic."""

@@ -21,11 +21,13 @@ class Brief:
         config: the study file.
         objectives: m objectives.
         items: how many search items each of them has, length m.
+        held_out: how many held-out items each of them has, length m.
     """
 
     config: StudyConfig
     objectives: tuple[Objective, ...]
     items: tuple[int, ...]
+    held_out: tuple[int, ...]
 
     @property
     def k(self) -> int:

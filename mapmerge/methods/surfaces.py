@@ -12,9 +12,12 @@ from mapmerge.methods.protocol import Brief
 from mapmerge.records import Evaluation
 from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.adjust import adjust
-from mapmerge.sampling.estimate import effective_items
+from mapmerge.sampling.estimate import dispersion, effective_items
 from mapmerge.surrogates.gate import Verdict, check
 from mapmerge.surrogates.protocol import Surrogate
+
+_LEAST = 1e-12
+"""Outcomes that vary less than this, in units of the noise model, count as doing so: then the noise is nothing."""
 
 
 def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = quadratic) -> ResponseSurfaces:
@@ -33,11 +36,35 @@ def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = quad
     Raises:
         FailedRunError: fewer than two candidates could be measured on an objective.
     """
+    covered = tuple(effective_held_out(brief, history, at) for at in range(len(brief.names)))
     if is_sampled(brief, history):
         history = _adjusted(history, [_fit(brief, history, at, quadratic) for at in range(len(brief.names))], brief)
     return ResponseSurfaces(
-        brief.objectives, tuple(_fit(brief, history, at, fit) for at in range(len(brief.names))), region
+        brief.objectives, tuple(_fit(brief, history, at, fit) for at in range(len(brief.names))), region, covered
     )
+
+
+def effective_held_out(brief: Brief, history: History, column: int) -> float:
+    """Return how many items the measurement on held-out items effectively has, for those who predict it.
+
+    A surrogate knows the search set, and nothing of what that set itself is off by: all search evaluations share this
+    error, or see parts of it, so that it hides among the scores. The held-out set is another draw of such items. So
+    the measurement differs from the prediction, beyond what the surrogate itself is off by, with the variance
+
+        v / search items + v / held-out items,    v = dispersion * V(score),
+
+    which is that of V, the noise model of the link, for 1 / (dispersion (1 / search items + 1 / held-out items)) items.
+    How precise the fitted scores were does not matter here: samples, strata and adjustments (see `sampling`) say how
+    well the surrogate knows the search set, while the held-out set is measured in full and its items are simply
+    random ones. Of right or wrong outcomes the dispersion is 1: see `sampling.estimate.dispersion`.
+
+    Args:
+        brief: what the study is about.
+        history: what was measured, as it was measured: not freed of how hard items were.
+        column: which objective.
+    """
+    spread = dispersion(history.of(brief.names[column]), brief.objectives[column].metric)
+    return 1.0 / (max(spread, _LEAST) * (1.0 / brief.items[column] + 1.0 / brief.held_out[column]))
 
 
 def is_sampled(brief: Brief, history: History) -> bool:

@@ -158,7 +158,10 @@ def _attained(result: Mapping[str, Any], xs: Scale, ys: Scale, pair: Sequence[Ma
     # What the front dominates, down to the reference point: its area is the hypervolume.
     reference = result["hypervolume"]["reference_point"]
     across, up = pair[0]["name"], pair[1]["name"]
-    left, floor = xs.at(reference[across]), ys.at(reference[up])
+    # It lies outside the picture where the unmerged models are alike.
+    left, floor = (
+        scale.at(min(max(reference[name], scale.low), scale.high)) for name, scale in ((across, xs), (up, ys))
+    )
     spots = sorted((xs.at(p["measured"][across]), ys.at(p["measured"][up])) for p in result["front"])
     corners, reached = [], left
     for x, y in spots:

@@ -103,6 +103,42 @@ def effective_items(scores: Array, variances: Array, items: Array, metric: Metri
     return effective
 
 
+def dispersion(evaluations: Sequence[Evaluation], metric: Metric) -> float:
+    """Return the variance of a single item, in units of what the noise model of the metric's range expects of it.
+
+        sum over evaluations of s^2 / sum of V(score),    s^2 = sum w (outcome - score)^2 + variance of the score
+
+    w being the weights of the items, the same for all where nothing was sampled, so that s^2 is an estimate of the
+    variance over the whole item set, whatever the strata. 1 where every outcome is on an end of the metric's range, as
+    right and wrong are: that is what the binomial model means, also where nothing but right ones were seen.
+
+    Args:
+        evaluations: of one objective; those that failed are passed over.
+        metric: what was measured; see `effective_items` for the noise models.
+
+    Returns:
+        At least 0; 1 where the model expects no variance at all.
+
+    >>> accuracy = Metric("accuracy", lower=0.0, upper=1.0, maximize=True)
+    >>> half = Evaluation("a", np.zeros(1), "z", "search", np.float32([0.25, 0.75, 0.25, 0.75]))
+    >>> round(dispersion([half], accuracy), 2)  # 1/12, where right and wrong ones with this score have about 1/4
+    0.31
+    """
+    told = [(each.outcomes, each.sample, each.score) for each in evaluations if each.outcomes is not None]
+    lower, upper = metric.lower, metric.upper
+    if metric.link == "logistic" and all(((seen == lower) | (seen == upper)).all() for seen, _, _ in told):
+        return 1.0
+    found = [(seen.astype(np.float64), sample, score) for seen, sample, score in told]
+    scores, items = np.array([score for _, _, score in found]), np.array([len(outcomes) for outcomes, _, _ in found])
+    variances = np.array([variance(outcomes, sample) for outcomes, sample, _ in found])
+    squares = sum(
+        float(np.mean((outcomes - score) ** 2) if sample is None else sample.weights @ (outcomes - score) ** 2)
+        for outcomes, sample, score in found
+    )
+    expected = float(np.sum(_expected(scores, variances, items, metric)))
+    return (squares + float(np.sum(variances))) / expected if expected > 0.0 else 1.0
+
+
 def pool(evaluations: Sequence[Evaluation]) -> Estimate:
     """Return what the measurements of one candidate on one objective say together.
 

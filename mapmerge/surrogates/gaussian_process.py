@@ -105,10 +105,14 @@ class GaussianProcessSurrogate:
         z = standardise(coefficients, self.centre, self.scale)
         return self._mean(z), np.sqrt(self.stretch * self._kriging.variance(z) + self.misfit)
 
-    def interval(self, coefficients: Array, level: float = 0.9) -> tuple[Array, Array]:
-        """Return intervals in which fresh measurements of candidates fall: see `intervals.interval`."""
+    def interval(self, coefficients: Array, level: float = 0.9, *, items: float | None = None) -> tuple[Array, Array]:
+        """Return intervals in which fresh measurements of candidates fall, on so many items: see `intervals.interval`.
+
+        `items` None: on as many as were used.
+        """
         eta, sd = self.eta(coefficients)
-        return interval(self.link, eta, sd, level=level, freedom=self.freedom, noise=self.noise)
+        noise = self.noise if items is None else 1.0 / items
+        return interval(self.link, eta, sd, level=level, freedom=self.freedom, noise=noise)
 
     def to_json(self) -> JsonObject:
         """Return everything needed to rebuild the surrogate, bit for bit; an infinite condition becomes null."""

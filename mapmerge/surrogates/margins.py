@@ -106,10 +106,11 @@ class MarginSurrogate:
         eta: Array = self._basis(coefficients) @ self.parameters
         return eta, np.full(len(eta), np.sqrt(self.misfit))
 
-    def interval(self, coefficients: Array, level: float = 0.9) -> tuple[Array, Array]:
-        """Return intervals in which fresh measurements of candidates fall: see `intervals.interval`."""
+    def interval(self, coefficients: Array, level: float = 0.9, *, items: float | None = None) -> tuple[Array, Array]:
+        """Return intervals in which measurements on so many items fall: see `intervals.interval`."""
         eta, sd = self.eta(coefficients)
-        return interval(self.link, eta, sd, level=level, freedom=self.freedom, noise=self.noise)
+        noise = self.noise if items is None else 1.0 / items
+        return interval(self.link, eta, sd, level=level, freedom=self.freedom, noise=noise)
 
     def to_json(self) -> JsonObject:
         """Return everything needed to rebuild the surrogate, bit for bit; an infinite condition becomes null."""

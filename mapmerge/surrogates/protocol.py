@@ -57,8 +57,16 @@ class Surrogate(Protocol):
     def eta(self, coefficients: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation, [n] each, of the score before the link, without measurement noise."""
 
-    def interval(self, coefficients: Array, level: float = 0.9) -> tuple[Array, Array]:
-        """Return lower and upper ends, each of shape [n], of intervals for fresh measurements."""
+    def interval(self, coefficients: Array, level: float = 0.9, *, items: float | None = None) -> tuple[Array, Array]:
+        """Return lower and upper ends, each of shape [n], of intervals for fresh measurements.
+
+        Args:
+            coefficients: candidates, shape [n, k].
+            level: wanted coverage, between 0 and 1.
+            items: the noise to cover besides the surrogate's own error, as that of a measurement on so many items,
+                counted as in `items` above: drawn simply at random, each as noisy as the link's noise model says.
+                None: that of the fitted scores, on average.
+        """
 
     def to_json(self) -> JsonObject:
         """Return everything needed to rebuild the surrogate, bit for bit."""

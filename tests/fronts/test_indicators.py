@@ -80,13 +80,17 @@ def test_unmerged_models_lie_between_reference_and_ideal(gains: np.ndarray) -> N
     normalisation = Normalisation.of(gains)
     scaled = normalisation.apply(gains)
     assert scaled.min() >= 0.0
-    assert scaled.max() <= 1.0
+    assert scaled.max() <= 1.0 + 1e-9
     assert np.allclose(normalisation.undo(scaled), gains)
 
 
-def test_no_spread_means_one_unit_of_the_objective() -> None:
-    normalisation = Normalisation.of(np.array([[0.3, 1.0], [0.3, 3.0]]))
-    assert normalisation.spread.tolist() == [1.0, 2.0]
+@pytest.mark.parametrize(("other", "noise"), [(0.3, 0.0), (0.3 + 1e-12, 0.0), (0.34, 0.05)])
+def test_no_spread_means_one_unit_of_the_objective_and_every_model_is_above_the_reference(other, noise) -> None:
+    gains = np.array([[0.3, 1.0], [other, 3.0]])
+    normalisation = Normalisation.of(gains, noise=noise)
+    assert normalisation.spread.tolist() == pytest.approx([1.0, 2.0])
+    assert normalisation.apply(gains)[:, 0].tolist() == pytest.approx([1.0, 1.0 + other - 0.3])
+    assert hypervolume(normalisation.apply(gains), np.zeros(2)) == pytest.approx(1.0, abs=0.05)
 
 
 @pytest.mark.parametrize("ideal", [[0.0, 1.0], [-1.0, 1.0], [np.nan, 1.0]])

@@ -98,7 +98,8 @@ def test_the_budget_is_spent_to_the_end_inside_the_region(make_world, name, k, s
 def test_a_single_candidate_is_asked_for_and_delivered(make_world, name):
     world = make_world()
     study = world.study(method=name)
-    brief = Brief(study.config.model_copy(update={"budget": Budget(evaluations=1)}), study.objectives, study.items)
+    config = study.config.model_copy(update={"budget": Budget(evaluations=1)})
+    brief = Brief(config, study.objectives, study.items, study.held_out)
     method = METHODS[name](brief)
     question = method.ask(History(brief.names), ())
     assert question.coefficients.tolist() == [[0.0, 0.0]]

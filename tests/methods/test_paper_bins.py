@@ -125,7 +125,7 @@ def test_more_than_six_experts_are_refused(make_world):
     seventh = Expert(name="e6", checkpoint="e6")
     config = study.config.model_copy(update={"experts": [*study.config.experts, seventh]})
     with pytest.raises(ConfigError, match=r"at most 6 experts.*take `method: adaptive`"):
-        PaperBins(Brief(config, study.objectives, study.items))
+        PaperBins(Brief(config, study.objectives, study.items, study.held_out))
 
 
 @settings(max_examples=20, deadline=None)

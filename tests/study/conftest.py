@@ -52,7 +52,8 @@ class World:
             "search": {"kind": "chebyshev"},  # half the time of a union
             **sections,
         }
-        return Study(StudyConfig.model_validate(values), self.objectives, (ITEMS,) * len(self.metrics))
+        items = (ITEMS,) * len(self.metrics)
+        return Study(StudyConfig.model_validate(values), self.objectives, items, items)
 
     def score(self, coefficients: Array, index: int) -> float:
         """Return the true score: the link of a quadratic, unless the objective is rough."""

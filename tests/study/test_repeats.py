@@ -27,7 +27,7 @@ def world(make_world):
 def test_the_scatter_of_repeats_is_said(world):
     steady = world.study()
     assert steady.ask_repeats() == []
-    study = Study(steady.config, steady.objectives, steady.items, ("z",))
+    study = Study(steady.config, steady.objectives, steady.items, steady.held_out, ("z",))
     for question in study.ask_repeats():
         assert [(name, sample) for _, name, sample in question.requests("zy")] == [("z", None)]
         study.tell(question, world.measure(question))
@@ -42,7 +42,7 @@ def test_the_scatter_of_repeats_is_said(world):
 
 def test_repeats_are_no_part_of_the_search(world):
     steady = world.study()
-    study = Study(steady.config, steady.objectives, steady.items, ("z",))
+    study = Study(steady.config, steady.objectives, steady.items, steady.held_out, ("z",))
     for question in study.ask_repeats():
         study.tell(question, world.measure(question))
     assert len(study.history) == 0

@@ -81,6 +81,18 @@ def test_eta_is_what_the_link_is_applied_to_and_its_spread_is_without_the_noise_
     np.testing.assert_allclose(silent.interval(points, 0.9)[1], surrogate.link.clip(reach), rtol=1e-5, atol=1e-9)
 
 
+@settings(max_examples=15, deadline=None)
+@given(surrogates, st.floats(1.0, 1e6))
+def test_an_interval_of_more_items_is_narrower_and_that_of_all_there_are_is_the_fit_s_own(surrogate, items):
+    points = np.random.default_rng(0).random((6, len(surrogate.centre)))
+    (low, high), (lower, higher) = (surrogate.interval(points, items=count) for count in (items, items / 4.0))
+    assert np.all((lower <= low) & (high <= higher))
+    silent = dataclasses.replace(surrogate, noise=0.0)
+    np.testing.assert_allclose(surrogate.interval(points, items=np.inf), silent.interval(points), rtol=1e-12)
+    same = surrogate.interval(points, items=1.0 / surrogate.noise)
+    np.testing.assert_allclose(same, surrogate.interval(points), rtol=1e-9, atol=1e-12)
+
+
 def test_r2_and_error_are_those_of_left_out_points():
     surrogate = dataclasses.replace(
         _fitted(METRICS[0], 1, np.random.default_rng(0)),

@@ -26,11 +26,15 @@ def test_surfaces_of_surrogates_of_all_kinds_come_back_with_the_same_bits():
         objectives=(Objective("a", ACCURACY), Objective("b", ACCURACY)),
         surrogates=(fit_quadratic(*measured), fit_gaussian_process(*measured)),
         region=Region(np.zeros(2), np.ones(2)),
+        covered=(500.0, 1.0 / 3.0),
     )
     again = ResponseSurfaces.from_json(json.loads(json.dumps(surfaces.to_json())))
     assert [surrogate.kind for surrogate in again.surrogates] == ["quadratic", "gaussian-process"]
     np.testing.assert_array_equal(again.scores(measured[0]), surfaces.scores(measured[0]))
     np.testing.assert_array_equal(again.intervals(measured[0], 0.9), surfaces.intervals(measured[0], 0.9))
+    assert again.covered == surfaces.covered
+    older = {name: value for name, value in surfaces.to_json().items() if name != "covered"}
+    assert ResponseSurfaces.from_json(older).covered is None
     for one, other in zip(again.surrogates, surfaces.surrogates, strict=True):
         np.testing.assert_array_equal(one.eta(measured[0]), other.eta(measured[0]))
 
