@@ -87,7 +87,8 @@ def main() -> None:
 
 def _run(study: Path, output: str, evaluations: int, seed: int, overrides: list[str]) -> dict[str, Any]:
     run_id = f"e{evaluations}-s{seed}"
-    uri = find_front(str(study), output, run_id, [f"budget.evaluations={evaluations}", f"seed={seed}", *overrides])
+    chosen = ["method=map", f"budget.evaluations={evaluations}", f"seed={seed}", *overrides]
+    uri = find_front(str(study), output, run_id, chosen)
     return dict(FinishedRun.open(uri).result)
 
 

@@ -131,6 +131,28 @@ def sample_efficiency() -> str:
     return _table(heads, rows)
 
 
+def prediction_space() -> str:
+    """Return the table of surrogates of scores and of single items: root mean squares over objectives and seeds."""
+    raw = _read("prediction-space-k4")
+    order = {name: place for place, name in enumerate(("full", "fixed", "fresh"))}
+    rows = [
+        (
+            entry["units"],
+            entry["focus"],
+            f"`{entry['scheme']}`",
+            f"`{entry['fit']}`",
+            f"{entry['rmse_front_search']:.4f}",
+            f"{entry['rmse_front_held_out']:.4f}",
+            f"{entry['seconds']:.2f}",
+        )
+        for entry in sorted(raw["summary"], key=lambda e: (e["units"], e["focus"], order[e["scheme"]]))
+        if entry["units"] in (10, 40) and (entry["focus"] > 0 or entry["scheme"] != "fresh")
+    ]
+    exact = raw["between_splits"]["rmse_front_held_out"]
+    rows.append(("", "", "", "search items' score, known exactly", "0", f"{exact:.4f}", ""))
+    return _table(("units", "focus", "scheme", "fit", "error, search", "error, held out", "seconds"), rows)
+
+
 def ablation() -> str:
     """Return the table of the parts of the adaptive method, each changed alone: medians over seeds."""
     raw = _read("ablation-k4")
@@ -192,7 +214,16 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     table.__name__: table
-    for table in (front_quality, sample_efficiency, ablation, reproducibility, overhead, surrogates, sharing)
+    for table in (
+        front_quality,
+        sample_efficiency,
+        ablation,
+        prediction_space,
+        reproducibility,
+        overhead,
+        surrogates,
+        sharing,
+    )
 }
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ class Budget(Section):
         default=None,
         ge=1,
         description="What the search may spend, in evaluations of every objective on all its search items: as many "
-        "candidates, or more of them on samples of the items (see `sampling`). Default: 2p, with p = (k+1)(k+2)/2 "
-        "parameters of a quadratic in k coefficients.",
+        "candidates, or more of them on samples of the items (see `sampling`). Default: p = (k+1)(k+2)/2, as many as a "
+        "quadratic in k coefficients has parameters, for `adaptive`, and 2p for the other methods.",
     )
     front: int = Field(
         default=50, ge=1, description="At most so many points are delivered and measured on held-out items."
@@ -240,9 +240,9 @@ class StudyConfig(Section):
     experts: list[Expert] = Field(min_length=1, description="The models fine-tuned from the base.")
     objectives: list[ObjectiveConfig] = Field(min_length=1, description="What merged models are measured on.")
     method: Method = Field(
-        default="map",
-        description="How the search is done. `map`: one design, quadratic surrogates, search. `adaptive`: rounds of "
-        "points on the front predicted so far, on fresh samples of items. `bayesian`: BoTorch asks for one candidate "
+        default="adaptive",
+        description="How the search is done. `adaptive`: rounds of points on the front predicted so far, on fresh "
+        "samples of items. `map`: one design, quadratic surrogates, search. `bayesian`: BoTorch asks for one candidate "
         "after the other (qLogNEHVI). `bayesian-paper`: the adaptive sampling of the MAP paper. `random`, `direct`, "
         "`nsga2`: searches without surrogates, as references.",
     )
@@ -300,7 +300,8 @@ class StudyConfig(Section):
     @property
     def evaluations(self) -> int:
         """Evaluations of each objective that the search may spend."""
-        return self.budget.evaluations or 2 * parameter_count(len(self.experts))
+        p = parameter_count(len(self.experts))
+        return self.budget.evaluations or (p if self.method == "adaptive" else 2 * p)
 
     @property
     def design_points(self) -> int:

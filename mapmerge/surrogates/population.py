@@ -19,7 +19,7 @@ _EVERY = 4
 """Of every so many items one has its covariance computed while the population is learnt."""
 
 _BLOCK = 512
-"""Items whose covariances are held in memory at a time."""
+"""Items whose chances are computed at a time."""
 
 _GUESS = np.array([1.0, 0.3, 0.1, 0.03])
 """Relative variances of parameters of degree 0, 1, 2 and 3, before anything is known."""
@@ -88,89 +88,112 @@ def learn_population(coefficients: Array, values: NDArray[np.float32], degree: i
     Source: empirical Bayes for linear mixed models, Laird and Ware, Biometrics 38 (1982).
     """
     basis = Basis.of(coefficients, degree)
-    features = basis(coefficients)
-    outer = (features[:, :, None] * features[:, None, :]).reshape(len(features), -1)
-    there = (~np.isnan(values)).astype(np.float64)
-    known = np.where(there > 0.0, values, 0.0).astype(np.float64)
-    count = values.shape[1]
+    told = _Told.of(basis(coefficients), values)
+    count, side = values.shape[1], len(basis.size)
     subset = np.unique(np.linspace(0, count - 1, min(_SUBSET, count)).astype(np.int64))
-    prior = _first_guess(basis, features, there[:, subset], known[:, subset])
+    some = told.of_items(subset)
+    prior = _first_guess(basis, some)
     for _ in range(_STEPS):
-        prior = _better(prior, features, outer, there[:, subset], known[:, subset])
+        prior = _better(prior, some)
     for _ in range(_LAST_STEPS if count > len(subset) else 0):
-        prior = _better(prior, features, outer, there, known)
-    members, spread = np.empty((count, len(basis.size))), np.zeros(outer.shape[1])
+        prior = _better(prior, told)
+    members, spread = np.empty((count, side)), np.zeros((side, side))
     alone, sd = np.empty(values.shape), np.empty(values.shape)
+    outer = _outer(told.features)
     for start in range(0, count, _BLOCK):
         part = slice(start, start + _BLOCK)
-        precisions, pulls = _posterior(prior, features, outer, there[:, part], known[:, part])
+        precisions, pulls = _posterior(prior, told.of_items(part))
         covariances = np.linalg.inv(precisions)
         members[part] = np.einsum("iqr,ir->iq", covariances, pulls)
-        covariances = covariances.reshape(-1, outer.shape[1])
         spread += covariances.sum(axis=0)
-        at, around = features @ members[part].T, np.maximum(outer @ covariances.T, 0.0)
+        there, known = told.there[:, part], told.known[:, part]
+        at = told.features @ members[part].T
+        around = np.maximum(outer @ covariances.reshape(-1, side * side).T, 0.0)
         # Without its own value a prediction falls short of that value by 1 / (1 - leverage) times as much.
-        kept = np.where(there[:, part] > 0.0, np.maximum(1.0 - around / prior.noise, 1e-9), 1.0)
-        alone[:, part] = np.where(there[:, part] > 0.0, known[:, part] - (known[:, part] - at) / kept, at)
+        kept = np.where(there > 0.0, np.maximum(1.0 - around / prior.noise, 1e-9), 1.0)
+        alone[:, part] = np.where(there > 0.0, known - (known - at) / kept, at)
         sd[:, part] = np.sqrt(around / kept + prior.noise)
-    alone -= _pull_on_the_mean(features, there, known - alone)[:, None]
-    side = len(basis.size)
+    alone -= _pull_on_the_mean(told, told.known - alone)[:, None]
     share = np.asarray(ndtr(alone / sd).mean(axis=1))
-    return Population(basis, members, (spread / count).reshape(side, side), prior.noise, share)
+    return Population(basis, members, spread / count, prior.noise, share)
 
 
-def _pull_on_the_mean(features: Array, there: Array, residuals: Array) -> Array:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """Values of items, and what of them never changes while a population is learnt.
+
+    Args:
+        features: shape [n, q].
+        there: shape [n, i], 1 where a value is known, else 0.
+        known: shape [n, i], the values, 0 where not known.
+        grams: shape [i, q, q], of the features of the candidates that each item's values come from.
+    """
+
+    features: Array
+    there: Array
+    known: Array
+    grams: Array
+
+    @classmethod
+    def of(cls, features: Array, values: NDArray[np.float32]) -> "_Told":
+        there = (~np.isnan(values)).astype(np.float64)
+        side = features.shape[1]
+        grams = (there.T @ _outer(features)).reshape(-1, side, side)
+        return cls(features, there, np.where(there > 0.0, values, 0.0).astype(np.float64), grams)
+
+    def of_items(self, items: NDArray[np.int64] | slice) -> "_Told":
+        return _Told(self.features, self.there[:, items], self.known[:, items], self.grams[items])
+
+
+def _outer(features: Array) -> Array:
+    """Return the products of all pairs of features, shape [n, q * q]."""
+    return np.asarray((features[:, :, None] * features[:, None, :]).reshape(len(features), -1))
+
+
+def _pull_on_the_mean(told: _Told, residuals: Array) -> Array:
     """Return by how much each candidate has drawn the population's mean to what was measured there, shape [n].
 
     The mean is a regression on the n candidates, each weighing as many items as it saw: with leverage h and a mean
     residual r its prediction would be r h / (1 - h) further off.
     """
-    count = there.sum(axis=1)
-    mean = np.sum(there * residuals, axis=1) / np.maximum(count, 1.0)
-    gram = (features * count[:, None]).T @ features
+    count = told.there.sum(axis=1)
+    mean = np.sum(told.there * residuals, axis=1) / np.maximum(count, 1.0)
+    gram = (told.features * count[:, None]).T @ told.features
     gram += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    leverage = np.minimum(count * np.sum(features @ np.linalg.inv(gram) * features, axis=1), _MOST_LEVERAGE)
+    leverage = count * np.sum(told.features @ np.linalg.inv(gram) * told.features, axis=1)
+    leverage = np.minimum(leverage, _MOST_LEVERAGE)
     return np.asarray(mean * leverage / (1.0 - leverage))
 
 
-def _first_guess(basis: Basis, features: Array, there: Array, known: Array) -> _Prior:
-    side = features.shape[1]
-    pooled = features.T @ (features * there.sum(axis=1)[:, None])
+def _first_guess(basis: Basis, told: _Told) -> _Prior:
+    side, features = len(basis.size), told.features
+    pooled = told.grams.sum(axis=0)
     pooled += 1e-3 * np.trace(pooled) / side * np.eye(side)
-    mean = np.linalg.solve(pooled, features.T @ known.sum(axis=1))
-    scatter = float(np.sum(there * (known - (features @ mean)[:, None]) ** 2)) / max(float(there.sum()), 1.0)
+    mean = np.linalg.solve(pooled, features.T @ told.known.sum(axis=1))
+    squares = told.there * (told.known - (features @ mean)[:, None]) ** 2
+    scatter = float(np.sum(squares)) / max(float(told.there.sum()), 1.0)
     guess = _GUESS[basis.degrees]
     return _Prior(mean, np.diag(0.9 * scatter * guess / guess.sum()), max(0.1 * scatter, 1e-9))
 
 
-def _better(prior: _Prior, features: Array, outer: Array, there: Array, known: Array) -> _Prior:
+def _better(prior: _Prior, told: _Told) -> _Prior:
     """Do one step of expectation maximisation."""
-    count, side = known.shape[1], features.shape[1]
-    total, second, squares = np.zeros(side), np.zeros((side, side)), 0.0
-    spread, around, seen = np.zeros(outer.shape[1]), 0.0, 0.0
-    for start in range(0, count, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        precisions, pulls = _posterior(prior, features, outer, there[:, part], known[:, part])
-        members = np.linalg.solve(precisions, pulls[:, :, None])[:, :, 0]
-        squares += float(np.sum(there[:, part] * (known[:, part] - features @ members.T) ** 2))
-        total += members.sum(axis=0)
-        second += members.T @ members
-        # Covariances are the dearest part, and their mean is known well from some.
-        covariances = np.linalg.inv(precisions[::_EVERY]).reshape(-1, outer.shape[1])
-        some = there[:, part][:, ::_EVERY]
-        spread += covariances.sum(axis=0)
-        around += float(np.sum((some @ covariances) * outer))
-        seen += float(some.sum())
-    mean, told = total / count, max(float(there.sum()), 1.0)
-    looked_at = len(range(0, count, _EVERY))  # blocks are multiples of that long
-    covariance = second / count - np.outer(mean, mean) + (spread / looked_at).reshape(side, side)
-    return _Prior(mean, covariance, max(squares / told + around / max(seen, 1.0), 1e-9))
+    count = told.known.shape[1]
+    precisions, pulls = _posterior(prior, told)
+    members = np.linalg.solve(precisions, pulls[:, :, None])[:, :, 0]
+    squares = float(np.sum(told.there * (told.known - told.features @ members.T) ** 2))
+    # Covariances are the dearest part, and what they are on average is known well from some.
+    covariances = np.linalg.inv(precisions[::_EVERY])
+    around = float(np.sum(covariances * told.grams[::_EVERY])) / max(float(told.there[:, ::_EVERY].sum()), 1.0)
+    mean = members.mean(axis=0)
+    covariance = members.T @ members / count - np.outer(mean, mean) + covariances.mean(axis=0)
+    return _Prior(mean, covariance, max(squares / max(float(told.there.sum()), 1.0) + around, 1e-9))
 
 
-def _posterior(prior: _Prior, features: Array, outer: Array, there: Array, known: Array) -> tuple[Array, Array]:
+def _posterior(prior: _Prior, told: _Told) -> tuple[Array, Array]:
     """Return the precisions [i, q, q] of the items' parameters and, times these, their means [i, q]."""
-    side = features.shape[1]
+    side = len(prior.mean)
     ridge = _RIDGE * max(np.trace(prior.covariance) / side, 1e-12) * np.eye(side)
     precision = np.linalg.inv(prior.covariance + ridge)
-    precisions: Array = (there.T @ outer / prior.noise).reshape(-1, side, side) + precision
-    return precisions, np.asarray(known.T @ features / prior.noise + precision @ prior.mean)
+    precisions: Array = told.grams / prior.noise + precision
+    return precisions, np.asarray(told.known.T @ told.features / prior.noise + precision @ prior.mean)
