@@ -40,6 +40,7 @@ from mapmerge.errors import BadInputError
 from mapmerge.fronts.choose import choose
 from mapmerge.fronts.indicators import Normalisation, hypervolume
 from mapmerge.records import Array, Evaluation, Metric, Question, Sample, Split
+from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.draw import draw
 from mapmerge.study import Study
 from mapmerge.surrogates.links import Link
@@ -98,6 +99,25 @@ class Job:
     seed: int
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search ended with.
+
+    Args:
+        study: with all its rounds.
+        surfaces: fitted to them.
+        delivered: coefficients of the points to deliver, shape [n, k].
+        thinking: seconds of one core before each question.
+        choosing: seconds of one core for the last fit and the choice.
+    """
+
+    study: Study
+    surfaces: ResponseSurfaces
+    delivered: Array
+    thinking: list[float]
+    choosing: float
+
+
 @dataclass(eq=False)
 class Worker:
     """A process that measures candidates of one study by itself."""
@@ -118,13 +138,12 @@ class Worker:
         chosen = LABELS.get(job.label, [f"method={job.label}"])
         return read_study(self.study, [*self.overrides, *chosen, f"budget.evaluations={job.units}", f"seed={job.seed}"])
 
-    def search(self, job: Job) -> dict[str, Any]:
-        """Run one search and measure what it delivers."""
+    def find(self, job: Job) -> Found:
+        """Run one search."""
         with patch(*PATCHES[job.label]) if job.label in PATCHES else nullcontext():
-            return self._search(job)
+            return self._find(Study(self.configured(job), self.objectives, self.items, self.held_out))
 
-    def _search(self, job: Job) -> dict[str, Any]:
-        study = Study(self.configured(job), self.objectives, self.items, self.held_out)
+    def _find(self, study: Study) -> Found:
         thinking: list[float] = []
         waiting: list[Question] = []
         with one_thread():
@@ -142,7 +161,12 @@ class Worker:
             began = time.process_time()
             surfaces = study.fit()
             delivered = study.predict(surfaces)
-            last = time.process_time() - began
+            return Found(study, surfaces, delivered, thinking, time.process_time() - began)
+
+    def search(self, job: Job) -> dict[str, Any]:
+        """Run one search and measure what it delivers."""
+        found = self.find(job)
+        study, surfaces, delivered = found.study, found.surfaces, found.delivered
         gains = self._held_out_scores(delivered) * study.signs
         unmerged = np.vstack([np.zeros((1, study.brief.k)), np.eye(study.brief.k)])
         low, high = surfaces.intervals(delivered, _LEVEL)
@@ -162,10 +186,14 @@ class Worker:
             "predicted_gains": (surfaces.scores(delivered) * study.signs).round(6).tolist(),
             "inside_interval": float(((scores >= low) & (scores <= high)).mean()),
             "kinds": [surrogate.kind for surrogate in surfaces.surrogates],
-            "seconds_asking_mean": statistics.mean(thinking),
-            "seconds_asking_most": max(thinking),
-            "seconds_delivering": last,
+            "seconds_asking_mean": statistics.mean(found.thinking),
+            "seconds_asking_most": max(found.thinking),
+            "seconds_delivering": found.choosing,
         }
+
+    def on_held_out(self, coefficients: Array) -> list[Evaluation]:
+        """Measure candidates [n, k] on all held-out items: n times m evaluations, objective by objective each."""
+        return self._measure(Question("front", "held_out", coefficients))
 
     def _measure(self, question: Question) -> list[Evaluation]:
         names = [objective.name for objective in self.objectives]

@@ -112,6 +112,7 @@ def digits_family(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "architecture": {"build": "mapmerge.zoo.vision:encoder", "options": {"width": 8}},
             "experts": [{"name": name, "checkpoint": name} for name in views],
             "objectives": objectives,
+            "method": "map",
             "budget": {"evaluations": 12, "front": 8},
             "baselines": {"scalars": [0.3, 0.5, 0.8]},
             "compute": {"executor": "serial"},
@@ -172,6 +173,7 @@ def write_probe_family(probe_plugin: None) -> Callable[..., Path]:
                 {"name": name, "evaluator": "probe", **splits, "options": dict(asked)}
                 for name, asked in objectives.items()
             ],
+            "method": "map",
             "compute": {"executor": "serial"},
             "baselines": {"scalars": [0.25, 0.75]},
             "budget": {"front": 6},

@@ -120,8 +120,8 @@ def study_file(objectives: Sequence[VisionObjective], *, seed: int) -> str:
             "# Same seed, same front.",
             f"seed: {seed}",
             "",
-            "# What the search may spend, in evaluations of every objective on all its search items: p = (k+1)(k+2)/2 of",
-            "# them, as many as a quadratic in k coefficients has parameters.",
+            "# What the search may spend, in evaluations of every objective on all its search items: here p =",
+            "# (k+1)(k+2)/2, as many as a quadratic in k coefficients has parameters.",
             f"budget: {{evaluations: {p}}}",
             "",
         ]

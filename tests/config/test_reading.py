@@ -35,8 +35,10 @@ def problem(folder: Path, study: object, *overrides: str) -> str:
 def test_reads_a_study_with_its_defaults(tmp_path: Path) -> None:
     config = read_study(write(tmp_path, STUDY))
     assert config.architecture.build == "torch.nn:Identity"
-    assert config.evaluations == 12  # 2p with p = 6 parameters for two experts
-    assert config.design_points == 12
+    assert config.method == "adaptive"
+    assert config.evaluations == 6  # p parameters of a quadratic for two experts
+    assert read_study(write(tmp_path, STUDY), ["method=map"]).evaluations == 12  # 2p
+    assert read_study(write(tmp_path, STUDY), ["method=map"]).design_points == 12
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -71,9 +73,9 @@ def test_duplicate_names(tmp_path: Path, section: str) -> None:
 
 
 def test_budget_below_p(tmp_path: Path) -> None:
-    said = problem(tmp_path, STUDY, "budget.evaluations=5")
+    said = problem(tmp_path, STUDY, "method=map", "budget.evaluations=5")
     assert "p = (k+1)(k+2)/2 = 6" in said
-    assert read_study(write(tmp_path, STUDY), ["budget.evaluations=6"]).evaluations == 6
+    assert read_study(write(tmp_path, STUDY), ["method=map", "budget.evaluations=6"]).evaluations == 6
 
 
 def test_the_method_of_the_paper_needs_p_evaluations_too(tmp_path: Path) -> None:
@@ -98,7 +100,7 @@ def test_a_search_needs_something_to_choose_from(tmp_path: Path, method: str) ->
 
 @pytest.mark.parametrize("override", ["design.mass=[1.6, 0.3]", "design.lower=2", "design.points=99"])
 def test_bounds_reversed(tmp_path: Path, override: str) -> None:
-    assert override.partition("=")[0].split(".")[0] in problem(tmp_path, STUDY, override)
+    assert override.partition("=")[0].split(".")[0] in problem(tmp_path, STUDY, "method=map", override)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class World:
                 {"name": objective.name, "evaluator": "none", "search": "s", "held_out": "h"}
                 for objective in self.objectives
             ],
+            "method": "map",
             "baselines": {"scalars": [0.25, 0.5]},
             "search": {"kind": "chebyshev"},  # half the time of a union
             **sections,

@@ -63,7 +63,7 @@ def test_a_family_is_complete_and_its_study_is_valid(tmp_path):
     study = StudyConfig.model_validate(yaml.safe_load((out / "study.yaml").read_text()))
     assert study.name == "vision-3"
     assert [one.name for one in study.experts] == [one.name for one in study.objectives] == names
-    assert study.budget.evaluations == 20
+    assert (study.method, study.budget.evaluations) == ("adaptive", 10)
 
     model = encoder()
     model.load_state_dict(load_file(out / study.base / "model.safetensors"))
