@@ -94,8 +94,8 @@ class MarginSurrogate:
     @one_blas_thread()
     def gradient(self, coefficients: Array) -> Array:
         """Return d score / d coefficients, shape [n, k]."""
-        steep = self.link.derivative(self._basis(coefficients) @ self.parameters)
-        return steep[:, None] * self._basis.gradient(coefficients, self.parameters)
+        features = self._basis(coefficients)
+        return self.link.derivative(features @ self.parameters)[:, None] * (features @ self._slopes)
 
     @one_blas_thread()
     def eta(self, coefficients: Array) -> tuple[Array, Array]:
@@ -128,6 +128,10 @@ class MarginSurrogate:
     @cached_property
     def _basis(self) -> Basis:
         return Basis(self.centre, self.scale, self.degree, self.size)
+
+    @cached_property
+    def _slopes(self) -> Array:
+        return self._basis.slopes(self.parameters)
 
 
 @one_blas_thread()

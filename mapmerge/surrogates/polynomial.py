@@ -59,23 +59,22 @@ class Basis:
 
     def __call__(self, coefficients: Array) -> Array:
         """Return the features, shape [n, q], of candidates [n, k]; the constant comes first."""
-        return self._monomials(standardise(coefficients, self.centre, self.scale)) / self.size
+        z = standardise(coefficients, self.centre, self.scale)
+        found = np.empty((len(self.size), len(z)))
+        found[0] = 1.0
+        for place, (below, last) in enumerate(self._made_of, start=1):
+            np.multiply(found[below], z[:, last], out=found[place])
+        features: Array = (found / self.size[:, None]).T
+        return features
 
-    def gradient(self, coefficients: Array, parameters: Array) -> Array:
-        """Return the gradient, shape [n, k], of the polynomial with these parameters [q].
+    def slopes(self, parameters: Array) -> Array:
+        """Return what features must be multiplied with to give the gradient of a polynomial, shape [q, k].
 
         The derivative of a monomial by one variable is a monomial again, times the exponent.
+
+        Args:
+            parameters: of the polynomial, shape [q].
         """
-        return self._monomials(standardise(coefficients, self.centre, self.scale)) @ self._slopes(parameters)
-
-    def _monomials(self, z: Array) -> Array:
-        found = np.empty((len(z), len(self.size)))
-        found[:, 0] = 1.0
-        for place, (below, last) in enumerate(self._made_of, start=1):
-            np.multiply(found[:, below], z[:, last], out=found[:, place])
-        return found
-
-    def _slopes(self, parameters: Array) -> Array:
         places = {factors: place for place, factors in enumerate(self._factors)}
         slopes = np.zeros((len(self.size), len(self.centre)))
         for factors, parameter in zip(self._factors, (parameters / self.size).tolist(), strict=True):
@@ -83,7 +82,7 @@ class Basis:
                 one_less = list(factors)
                 one_less.remove(variable)
                 slopes[places[tuple(one_less)], variable] += factors.count(variable) * parameter
-        return slopes / self.scale
+        return self.size[:, None] * slopes / self.scale
 
     @cached_property
     def _factors(self) -> list[tuple[int, ...]]:
