@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from benchmarks.large_family import MEMBERS, LargeFamily, large_family
 from benchmarks.machine import write
 from benchmarks.sample_efficiency import Job, Worker
-from mapmerge.answer import LEVEL
+from mapmerge.answer.result import LEVEL
 from mapmerge.fronts.comparisons import MeasuredSet, Outcomes, compare
 from mapmerge.fronts.dominance import nondominated
 from mapmerge.fronts.indicators import Normalisation, hypervolume

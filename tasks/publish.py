@@ -8,7 +8,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from mapmerge.answer import answer
+from mapmerge.answer.result import answer
 from mapmerge.records import Evaluation
 from mapmerge.report.page import render
 from mapmerge.response import ResponseSurfaces

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from mapmerge.answer import BASELINES, answer, history
+from mapmerge.answer.course import course
+from mapmerge.answer.result import BASELINES, answer
 from mapmerge.errors import FailedRunError
 from mapmerge.fronts.dominance import nondominated
 
@@ -125,7 +126,7 @@ def test_a_promise_that_was_not_kept_is_in_the_verdict(make_world):
 
 def test_history_counts_evaluations_and_never_falls(finished):
     study, result = finished
-    steps = history(study, study.fit())
+    steps = course(study, study.fit())
     assert result["history"] == steps
     assert [step["evaluations"] for step in steps] == list(range(2, 2 * 8 + 1, 2))
     assert (np.diff([step["hypervolume"] for step in steps]) >= 0).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mapmerge.answer import answer
+from mapmerge.answer.result import answer
 from mapmerge.errors import BadInputError, PreferenceError, RunError
 from mapmerge.finished import FinishedRun
 from mapmerge.ledger.evaluations import EvaluationLedger

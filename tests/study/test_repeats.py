@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mapmerge.answer import answer
+from mapmerge.answer.result import answer
 from mapmerge.records import Evaluation
 from mapmerge.study import Study
 
