@@ -21,6 +21,9 @@ from mapmerge.records import Array, Metric
 
 Kind = Literal["logistic", "softplus", "identity"]
 
+_TINY = 1e-200
+"""Unit scores below this are nothing."""
+
 _FLAT = 300.0
 """Beyond this |eta| a bounded link has reached its bound to the last bit."""
 
@@ -142,5 +145,6 @@ def _sigmoid(eta: Array) -> Array:
 
 def _divergence(unit: Array, mean: Array) -> Array:
     """Return unit log(unit / mean) - unit + mean, without cancellation."""
-    value: Array = kl_div(unit, mean)
+    # The quotient inside would underflow to 0 and its logarithm to minus infinity.
+    value: Array = kl_div(np.where(unit < _TINY, 0.0, unit), mean)
     return value
