@@ -77,16 +77,33 @@ def pick_weights(
 
     Source: Steuer and Choo, Mathematical Programming 26, 1983.
     """
-    wanted = np.asarray(weights, dtype=np.float64)
-    _check_length(wanted, normalisation, "weight")
-    if not np.isfinite(wanted).all() or (wanted < 0).any():
-        raise PreferenceError(f"expected weights of zero or more, got {wanted.tolist()}")
-    if not (wanted > 0).any():
-        raise PreferenceError(f"expected at least one weight above zero, got {wanted.tolist()}")
+    wanted = _checked_weights(weights, normalisation)
     unit = landscape.normalised(normalisation)
     pool, gains = _pool(unit, rng)
     best = np.maximum(_best_alone(unit, pool, gains).max(axis=0), 1.0)
     return _pick(landscape, _climb_best(unit, pool, gains, Chebyshev(wanted / wanted.max(), best)))
+
+
+def pick_mean(landscape: Landscape, weights: Array, normalisation: Normalisation, *, rng: np.random.Generator) -> Pick:
+    """Pick the model with the largest weighted mean of normalised gains.
+
+    What is lost in one objective may be made up for in another: points in concave parts of a front are never picked,
+    and an objective may be given up for the sake of the rest. `pick_weights` has neither property.
+
+    Args:
+        landscape: predicted gains over the region.
+        weights: w >= 0, shape [m], any scale; at least one positive.
+        normalisation: units in which gains are added.
+        rng: source of the starting points.
+
+    Raises:
+        PreferenceError: a weight is negative or not finite, all are zero, or their number is not m.
+
+    Source: the choice by preference of arXiv 2406.07529, there over an archive of points.
+    """
+    wanted = _checked_weights(weights, normalisation)
+    unit = landscape.normalised(normalisation)
+    return _pick(landscape, _climb_best(unit, *_pool(unit, rng), _Sum(wanted / wanted.sum())))
 
 
 def pick_at_least(
@@ -227,6 +244,16 @@ def _best_alone(unit: Landscape, pool: Array, gains: Array) -> Array:
 
 def _pick(landscape: Landscape, found: tuple[Array, Array]) -> Pick:
     return Pick(found[0], landscape.predict(found[0][None])[0])
+
+
+def _checked_weights(weights: Array, normalisation: Normalisation) -> Array:
+    wanted = np.asarray(weights, dtype=np.float64)
+    _check_length(wanted, normalisation, "weight")
+    if not np.isfinite(wanted).all() or (wanted < 0).any():
+        raise PreferenceError(f"expected weights of zero or more, got {wanted.tolist()}")
+    if not (wanted > 0).any():
+        raise PreferenceError(f"expected at least one weight above zero, got {wanted.tolist()}")
+    return wanted
 
 
 def _check_length(given: Array, normalisation: Normalisation, what: str) -> None:
