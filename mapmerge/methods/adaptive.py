@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mapmerge.designs.leverage import leverage
 from mapmerge.designs.region import Region
@@ -69,18 +68,23 @@ class Adaptive:
                 return rest
         counts = self._shared(counts, surfaces, found, units)
         left = affordable(self.brief, history, counts)
-        if left <= 0 or self._has_stopped(history, surfaces, found, units):
+        if left <= 0:
             return None
         size = min(left, max(1, -(-(total - first) // options.rounds)))
+        found = _sound(found, history)
+        best = found.coefficients[best_of(found.gains, max(size, self.brief.config.budget.front), units)]
+        front = best[: self.brief.config.budget.front]  # each is chosen after those before it
+        if self._has_stopped(history, surfaces, front, units):
+            return None
         name = f"round-{sum(not done.question.name.endswith(_REST) for done in history.rounds)}"
         region = self._grown(surfaces.region, found)
         return Question(
             name,
             "search",
-            self._near(found, region, history, units, size, name),
+            self._near(best[:size], found, region, size, name),
             samples_for(self.brief, name, size, counts, difficulties(self.brief, history, surfaces)),
             region=region.to_json(),
-            front=found.coefficients[best_of(found.gains, self.brief.config.budget.front, units)],
+            front=front,
         )
 
     def _shared(
@@ -129,15 +133,10 @@ class Adaptive:
             return found
         return PredictedFront(found.coefficients[trusted], found.gains[trusted])
 
-    def _near(
-        self, found: PredictedFront, region: Region, history: History, units: Normalisation, size: int, name: str
-    ) -> Array:
+    def _near(self, best: Array, found: PredictedFront, region: Region, size: int, name: str) -> Array:
         """Return candidates [size, k] near the front: its best points by hypervolume, over and over, moved a little."""
-        sound = _sound(found.coefficients, history)
-        points, gains = found.coefficients[sound], found.gains[sound]
-        chosen = points[best_of(gains, size, units)]
-        chosen = chosen[np.arange(size) % len(chosen)]
-        width = points.max(axis=0) - points.min(axis=0)
+        chosen = best[np.arange(size) % len(best)]
+        width = found.coefficients.max(axis=0) - found.coefficients.min(axis=0)
         steps = self.brief.rng(name, "step").standard_normal(chosen.shape)
         return region.project(chosen + _STEP * width * steps)
 
@@ -152,9 +151,7 @@ class Adaptive:
         mass = None if region.mass is None else (region.mass[0], region.mass[1] * _GROWTH)
         return Region(region.lower, region.upper * _GROWTH, mass)
 
-    def _has_stopped(
-        self, history: History, surfaces: ResponseSurfaces, found: PredictedFront, units: Normalisation
-    ) -> bool:
+    def _has_stopped(self, history: History, surfaces: ResponseSurfaces, today: Array, units: Normalisation) -> bool:
         """Say whether the last two rounds each gained too little for what they cost.
 
         The front that was predicted before a round and the one after it are compared on the surfaces of today: that is
@@ -166,7 +163,7 @@ class Adaptive:
         if threshold <= 0.0 or len(names) < 2:
             return False
         fronts = [done.question.front for done in rounds if done.question.name in names[-2:]]
-        fronts.append(found.coefficients[best_of(found.gains, self.brief.config.budget.front, units)])
+        fronts.append(today)
         origin = np.zeros(len(self.brief.names))
         volumes = [
             hypervolume(units.apply(surfaces.scores(front) * surfaces.signs), origin)
@@ -198,15 +195,15 @@ class Adaptive:
         return found.coefficients[best_of(found.gains, self.brief.config.budget.front, units)]
 
 
-def _sound(points: Array, history: History) -> NDArray[np.bool_]:
-    """Return which points lie nearest to a candidate that could be measured, shape [n]; all where none does."""
+def _sound(found: PredictedFront, history: History) -> PredictedFront:
+    """Return the points that lie nearest to a candidate that could be measured; all where none does."""
     seen = history.observations
     failed = np.asarray(np.any(seen.failed, axis=1))
     if not failed.any():
-        return np.ones(len(points), dtype=np.bool_)
-    nearest = np.array([np.argmin(((seen.coefficients - row) ** 2).sum(axis=1)) for row in points])
+        return found
+    nearest = np.array([np.argmin(((seen.coefficients - row) ** 2).sum(axis=1)) for row in found.coefficients])
     sound = ~failed[nearest]
-    return np.asarray(sound if sound.any() else ~sound)
+    return PredictedFront(found.coefficients[sound], found.gains[sound]) if sound.any() else found
 
 
 def _belongs(done: Round, name: str) -> bool:
