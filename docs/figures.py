@@ -158,6 +158,7 @@ def ablation() -> str:
     raw = _read("ablation-k4")
     changed = {
         "adaptive": "nothing",
+        "adaptive-margins": "surrogate: margins only",
         "adaptive-quadratic": "surrogate: quadratic only",
         "adaptive-gaussian-process": "surrogate: Gaussian process only",
         "adaptive-identity-link": "link: identity, quadratic only",
