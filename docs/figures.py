@@ -153,6 +153,46 @@ def prediction_space() -> str:
     return _table(("units", "focus", "scheme", "fit", "error, search", "error, held out", "seconds"), rows)
 
 
+def stopping() -> str:
+    """Return the table of the stopping rule: what it saves and what it costs, by threshold."""
+    rows = [
+        (
+            f"{entry['min_gain']:g}",
+            "{:.0f} ({:.0f} to {:.0f})".format(
+                *(entry[f"units_spent_{which}"] for which in ("median", "least", "most"))
+            ),
+            f"{entry['regret_median']:.2%}",
+            f"{entry['regret_most']:.2%}",
+        )
+        for entry in _read("stopping")["summary"]
+    ]
+    return _table(("`adaptive.min_gain`", "units spent", "regret, median", "regret, greatest"), rows)
+
+
+def calibration() -> str:
+    """Return the table of coverage: means over held-out sets."""
+    rows = [
+        (
+            entry["units"],
+            _INTERVALS[entry["intervals"]],
+            f"{entry['coverage']:.1%} ± {entry['standard_error']:.1%}",
+            "{:.0%} to {:.0%}".format(*entry["spread"]),
+            entry["sets"],
+        )
+        for entry in _read("calibration")["summary"]
+        if entry["intervals"] in _INTERVALS
+    ]
+    return _table(("units", "intervals of", "coverage", "of single held-out sets", "sets"), rows)
+
+
+_INTERVALS = {
+    "front": "measured scores, points on the front",
+    "delivered": "measured scores, all delivered points",
+    "predicted": "predicted scores",
+    "hypervolume": "hypervolume",
+}
+
+
 def ablation() -> str:
     """Return the table of the parts of the adaptive method, each changed alone: medians over seeds."""
     raw = _read("ablation-k4")

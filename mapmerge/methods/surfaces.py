@@ -1,6 +1,8 @@
 """From what was measured to one surrogate an objective."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from mapmerge.sampling.adjust import adjust
 from mapmerge.sampling.estimate import dispersion, effective_items
 from mapmerge.surrogates.gate import Verdict, check
 from mapmerge.surrogates.protocol import Surrogate
+from mapmerge.threads import one_blas_thread
 
 _LEAST = 1e-12
 """Outcomes that vary less than this, in units of the noise model, count as doing so: then the noise is nothing."""
@@ -36,12 +39,14 @@ def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = quad
     Raises:
         FailedRunError: fewer than two candidates could be measured on an objective.
     """
-    covered = tuple(effective_held_out(brief, history, at) for at in range(len(brief.names)))
+    columns = range(len(brief.names))
+    covered = tuple(effective_held_out(brief, history, at) for at in columns)
     if is_sampled(brief, history):
-        history = _adjusted(history, [_fit(brief, history, at, quadratic) for at in range(len(brief.names))], brief)
-    return ResponseSurfaces(
-        brief.objectives, tuple(_fit(brief, history, at, fit) for at in range(len(brief.names))), region, covered
-    )
+        history = _adjusted(history, [_fit(brief, history, at, quadratic) for at in columns], brief)
+    # Most of a fit is spent in matrices, where threads do not wait for each other; its bits do not depend on them.
+    with one_blas_thread(), ThreadPoolExecutor(min(len(columns), os.cpu_count() or 1)) as threads:
+        surrogates = tuple(threads.map(lambda at: _fit(brief, history, at, fit), columns))
+    return ResponseSurfaces(brief.objectives, surrogates, region, covered)
 
 
 def effective_held_out(brief: Brief, history: History, column: int) -> float:

@@ -4,6 +4,7 @@ This module is imported only where a Gaussian process is fitted: torch and BoTor
 """
 
 import warnings
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ _LEAST_NOISE = 1e-6
 
 _TOLERANCE, _STEPS = 1e-6, 25
 
+_ONE_AT_A_TIME = Lock()
+"""Settings of torch and BoTorch, and what becomes of warnings, are shared by all threads of a process."""
+
 
 def most_likely(points: Array, given: Linear, *, unit: float, start: Hyperparameters) -> Hyperparameters:
     """Return the hyperparameters with the largest marginal likelihood times prior.
@@ -53,7 +57,7 @@ def most_likely(points: Array, given: Linear, *, unit: float, start: Hyperparame
     features = quadratic_features(points)
     told = np.sum(features**2 / variances[:, None], axis=0)
     quadratic = (features / np.maximum(given.ridge, _LEAST_RIDGE * told)) @ features.T / unit
-    with one_thread(), warnings.catch_warnings():
+    with _ONE_AT_A_TIME, one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", OptimizationWarning)  # a search that stops early has still found something
         matern = MaternKernel(nu=2.5, lengthscale_prior=LogNormalPrior(1.0, 0.7))
         process = ScaleKernel(matern, outputscale_prior=GammaPrior(1.0, 0.1))
