@@ -260,6 +260,8 @@ TABLES: dict[str, Callable[[], str]] = {
         sample_efficiency,
         ablation,
         prediction_space,
+        stopping,
+        calibration,
         reproducibility,
         overhead,
         surrogates,
