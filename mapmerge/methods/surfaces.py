@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from mapmerge.sampling.adjust import adjust
 from mapmerge.sampling.estimate import dispersion, effective_items
 from mapmerge.surrogates.gate import Verdict, check
 from mapmerge.surrogates.protocol import Surrogate
-from mapmerge.threads import one_blas_thread
+from mapmerge.threads import one_blas_thread, one_thread
 
 _LEAST = 1e-12
 """Outcomes that vary less than this, in units of the noise model, count as doing so: then the noise is nothing."""
@@ -41,11 +42,12 @@ def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = quad
     """
     columns = range(len(brief.names))
     covered = tuple(effective_held_out(brief, history, at) for at in columns)
-    if is_sampled(brief, history):
-        history = _adjusted(history, [_fit(brief, history, at, quadratic) for at in columns], brief)
     # Most of a fit is spent in matrices, where threads do not wait for each other; its bits do not depend on them.
-    with one_blas_thread(), ThreadPoolExecutor(min(len(columns), os.cpu_count() or 1)) as threads:
-        surrogates = tuple(threads.map(lambda at: _fit(brief, history, at, fit), columns))
+    with one_blas_thread(), one_thread(), ThreadPoolExecutor(min(len(columns), os.cpu_count() or 1)) as threads:
+        if is_sampled(brief, history):
+            first = threads.map(partial(_fit, brief, history, fit=quadratic), columns)
+            history = _adjusted(history, list(first), brief)
+        surrogates = tuple(threads.map(partial(_fit, brief, history, fit=fit), columns))
     return ResponseSurfaces(brief.objectives, surrogates, region, covered)
 
 

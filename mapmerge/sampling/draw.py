@@ -41,11 +41,14 @@ def draw(count: int, difficulty: Array | None, rng: np.random.Generator, *, size
         drawn = _drawn(count, rng)
         order = np.lexsort((rng.permutation(size), difficulty))
     ends = np.cumsum(drawn) * size // count
-    strata = np.split(order, ends[:-1])
-    items = np.concatenate([rng.choice(stratum, n, replace=False) for stratum, n in zip(strata, drawn, strict=True)])
+    sizes = np.diff(ends, prepend=0)
+    strata = np.repeat(np.arange(len(drawn), dtype=np.int64), sizes)
+    # Within each stratum the order is left to chance, and the first items are taken.
+    mixed = order[np.lexsort((rng.random(size), strata))]
+    taken = np.arange(size) - (ends - sizes)[strata] < drawn[strata]
+    items, stratum = mixed[taken], strata[taken]
     ascending = np.argsort(items)
-    stratum = np.repeat(np.arange(len(drawn), dtype=np.int64), drawn)
-    return Sample(items[ascending], stratum[ascending], np.diff(ends, prepend=0) / size)
+    return Sample(items[ascending], stratum[ascending], sizes / size)
 
 
 def _drawn(count: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -1,19 +1,21 @@
 """One polynomial for every item of a set, each seen by few candidates: learnt together, as members of a population."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from mapmerge.records import Array
 from mapmerge.surrogates.polynomial import Basis
+from mapmerge.surrogates.shrunk import Shrunk, guess, regress
 
 _SUBSET = 256
 """Items, evenly chosen, from which the population is learnt first: more of them only cost time."""
 
-_STEPS, _LAST_STEPS = 10, 2
-"""Steps with those, then with all items."""
+_STEPS = 8
+"""Steps with those, before one with all items."""
 
 _EVERY = 4
 """Of every so many items one has its covariance computed while the population is learnt."""
@@ -24,8 +26,14 @@ _BLOCK = 512
 _GUESS = np.array([1.0, 0.3, 0.1, 0.03])
 """Relative variances of parameters of degree 0, 1, 2 and 3, before anything is known."""
 
-_MOST_LEVERAGE = 0.95
-"""Of a candidate on the population's mean: beyond, nothing can be said of what it would be without it."""
+_MIDDLE_STEPS = 3
+"""Steps in which the variances of the mean are learnt, within each of those."""
+
+_TURNS = 20
+"""How often mean and members are found in turn, each without the other, in the end: quick, as covariances stay."""
+
+_UNSEEN = 1e6
+"""Variance of the mean of no values."""
 
 _RIDGE = 1e-8
 """Keeps a covariance away from singular, relative to its mean variance."""
@@ -39,7 +47,7 @@ class Population:
         basis: of q monomials.
         members: shape [i, q], the posterior mean of each item's parameters.
         spread: shape [q, q], their posterior covariance, the mean over items.
-        noise: variance of what a polynomial leaves over.
+        noise: variance of what a polynomial leaves over, of one item and of all items of a candidate together.
         left_out: shape [n], the share of items predicted to be above 0 for each of the n candidates that were fitted,
             when that candidate is left out.
     """
@@ -65,20 +73,28 @@ class Population:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prior:
-    """What an item's parameters are before it is looked at: normal; values are that plus noise."""
+    """What an item's values are before it is looked at.
 
-    mean: Array
+    Args:
+        covariance: shape [q, q], of how items' parameters differ from their mean.
+        noise: variance of what a polynomial leaves over of a value.
+        middle: the mean, and what it misses of each candidate.
+    """
+
     covariance: Array
     noise: float
+    middle: Shrunk
 
 
 def learn_population(coefficients: Array, values: NDArray[np.float32], degree: int) -> Population:
     """Learn a population of polynomials, and each of its members, from values of single items.
 
-        value of item i at c = f(c)' b_i + noise,    b_i ~ N(mean, covariance)
+        value of item i at c = f(c)' (mean + b_i) + stray of c + noise,    b_i ~ N(0, covariance)
 
-    Mean, covariance and noise are learnt by expectation maximisation; an item that few candidates saw stays near the
-    mean. Leaving a candidate out takes its values off the members and off the mean.
+    All variances are learnt by expectation maximisation. An item that few candidates saw stays near the mean, and the
+    mean is shrunk by itself, with one variance a degree: it rests on n candidates, however many items they saw, and
+    what it misses of one of them (the stray) is missed by all its items. Leaving a candidate out takes its values off
+    the members and off the mean.
 
     Args:
         coefficients: shape [n, k].
@@ -89,33 +105,27 @@ def learn_population(coefficients: Array, values: NDArray[np.float32], degree: i
     """
     basis = Basis.of(coefficients, degree)
     told = _Told.of(basis(coefficients), values)
-    count, side = values.shape[1], len(basis.size)
+    count = values.shape[1]
     subset = np.unique(np.linspace(0, count - 1, min(_SUBSET, count)).astype(np.int64))
     some = told.of_items(subset)
     prior = _first_guess(basis, some)
     for _ in range(_STEPS):
-        prior = _better(prior, some)
-    for _ in range(_LAST_STEPS if count > len(subset) else 0):
-        prior = _better(prior, told)
-    members, spread = np.empty((count, side)), np.zeros((side, side))
-    alone, sd = np.empty(values.shape), np.empty(values.shape)
-    outer = _outer(told.features)
-    for start in range(0, count, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        precisions, pulls = _posterior(prior, told.of_items(part))
-        covariances = np.linalg.inv(precisions)
-        members[part] = np.einsum("iqr,ir->iq", covariances, pulls)
-        spread += covariances.sum(axis=0)
-        there, known = told.there[:, part], told.known[:, part]
-        at = told.features @ members[part].T
-        around = np.maximum(outer @ covariances.reshape(-1, side * side).T, 0.0)
-        # Without its own value a prediction falls short of that value by 1 / (1 - leverage) times as much.
-        kept = np.where(there > 0.0, np.maximum(1.0 - around / prior.noise, 1e-9), 1.0)
-        alone[:, part] = np.where(there > 0.0, known - (known - at) / kept, at)
-        sd[:, part] = np.sqrt(around / kept + prior.noise)
-    alone -= _pull_on_the_mean(told, told.known - alone)[:, None]
-    share = np.asarray(ndtr(alone / sd).mean(axis=1))
-    return Population(basis, members, spread / count, prior.noise, share)
+        prior = _better(basis, prior, some)
+    if count > len(subset):
+        prior = _better(basis, prior, told)
+    covariances = _inverses(_precisions(prior, told))
+    members = _members(prior, told, covariances)
+    for _ in range(_TURNS):
+        prior = replace(prior, middle=_middle(basis, prior, told, members, 1))
+        members = _members(prior, told, covariances)
+    middle = prior.middle
+    return Population(
+        basis,
+        members + middle.parameters,
+        covariances.mean(axis=0),
+        prior.noise + middle.stray,
+        _left_out(prior, told, members, covariances),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +151,11 @@ class _Told:
         grams = (there.T @ _outer(features)).reshape(-1, side, side)
         return cls(features, there, np.where(there > 0.0, values, 0.0).astype(np.float64), grams)
 
+    def without(self, middle: Shrunk) -> Array:
+        """Return the values without what is common to all items, shape [n, i]; 0 where not known."""
+        common = self.features @ middle.parameters + middle.strays
+        return self.there * (self.known - common[:, None])
+
     def of_items(self, items: NDArray[np.int64] | slice) -> "_Told":
         return _Told(self.features, self.there[:, items], self.known[:, items], self.grams[items])
 
@@ -150,21 +165,6 @@ def _outer(features: Array) -> Array:
     return np.asarray((features[:, :, None] * features[:, None, :]).reshape(len(features), -1))
 
 
-def _pull_on_the_mean(told: _Told, residuals: Array) -> Array:
-    """Return by how much each candidate has drawn the population's mean to what was measured there, shape [n].
-
-    The mean is a regression on the n candidates, each weighing as many items as it saw: with leverage h and a mean
-    residual r its prediction would be r h / (1 - h) further off.
-    """
-    count = told.there.sum(axis=1)
-    mean = np.sum(told.there * residuals, axis=1) / np.maximum(count, 1.0)
-    gram = (told.features * count[:, None]).T @ told.features
-    gram += 1e-9 * np.trace(gram) / len(gram) * np.eye(len(gram))
-    leverage = count * np.sum(told.features @ np.linalg.inv(gram) * told.features, axis=1)
-    leverage = np.minimum(leverage, _MOST_LEVERAGE)
-    return np.asarray(mean * leverage / (1.0 - leverage))
-
-
 def _first_guess(basis: Basis, told: _Told) -> _Prior:
     side, features = len(basis.size), told.features
     pooled = told.grams.sum(axis=0)
@@ -172,28 +172,71 @@ def _first_guess(basis: Basis, told: _Told) -> _Prior:
     mean = np.linalg.solve(pooled, features.T @ told.known.sum(axis=1))
     squares = told.there * (told.known - (features @ mean)[:, None]) ** 2
     scatter = float(np.sum(squares)) / max(float(told.there.sum()), 1.0)
-    guess = _GUESS[basis.degrees]
-    return _Prior(mean, np.diag(0.9 * scatter * guess / guess.sum()), max(0.1 * scatter, 1e-9))
+    relative = _GUESS[basis.degrees]
+    covariance, noise = np.diag(0.9 * scatter * relative / relative.sum()), max(0.1 * scatter, 1e-9)
+    by_degree, stray = guess(mean, basis.degrees, noise)
+    nothing = np.zeros(len(features))
+    prior = _Prior(covariance, noise, Shrunk(mean, nothing, nothing, by_degree, stray))
+    return replace(prior, middle=_middle(basis, prior, told, np.zeros((told.known.shape[1], side)), _MIDDLE_STEPS))
 
 
-def _better(prior: _Prior, told: _Told) -> _Prior:
+def _better(basis: Basis, prior: _Prior, told: _Told) -> _Prior:
     """Do one step of expectation maximisation."""
-    count = told.known.shape[1]
-    precisions, pulls = _posterior(prior, told)
-    members = np.linalg.solve(precisions, pulls[:, :, None])[:, :, 0]
-    squares = float(np.sum(told.there * (told.known - told.features @ members.T) ** 2))
+    precisions = _precisions(prior, told)
+    rest = told.without(prior.middle)
+    members = np.asarray(np.linalg.solve(precisions, (rest.T @ told.features / prior.noise)[:, :, None])[:, :, 0])
+    squares = float(np.sum(told.there * (rest - told.features @ members.T) ** 2))
     # Covariances are the dearest part, and what they are on average is known well from some.
-    covariances = np.linalg.inv(precisions[::_EVERY])
+    covariances = _inverses(precisions[::_EVERY])
     around = float(np.sum(covariances * told.grams[::_EVERY])) / max(float(told.there[:, ::_EVERY].sum()), 1.0)
-    mean = members.mean(axis=0)
-    covariance = members.T @ members / count - np.outer(mean, mean) + covariances.mean(axis=0)
-    return _Prior(mean, covariance, max(squares / max(float(told.there.sum()), 1.0) + around, 1e-9))
+    covariance = members.T @ members / len(members) + covariances.mean(axis=0)
+    bettered = _Prior(covariance, max(squares / max(float(told.there.sum()), 1.0) + around, 1e-9), prior.middle)
+    return replace(bettered, middle=_middle(basis, bettered, told, members, _MIDDLE_STEPS))
 
 
-def _posterior(prior: _Prior, told: _Told) -> tuple[Array, Array]:
-    """Return the precisions [i, q, q] of the items' parameters and, times these, their means [i, q]."""
-    side = len(prior.mean)
+def _precisions(prior: _Prior, told: _Told) -> Array:
+    """Return the precisions of the items' parameters, shape [i, q, q]."""
+    side = len(prior.covariance)
     ridge = _RIDGE * max(np.trace(prior.covariance) / side, 1e-12) * np.eye(side)
-    precision = np.linalg.inv(prior.covariance + ridge)
-    precisions: Array = told.grams / prior.noise + precision
-    return precisions, np.asarray(told.known.T @ told.features / prior.noise + precision @ prior.mean)
+    precisions: Array = told.grams / prior.noise + np.linalg.inv(prior.covariance + ridge)
+    return precisions
+
+
+def _inverses(precisions: Array) -> Array:
+    """Return the inverses of many precisions, shape [i, q, q]."""
+    # By Cholesky's decomposition, which numpy has no inverse for: less than half the time.
+    factors = torch.linalg.cholesky(torch.from_numpy(np.ascontiguousarray(precisions)))
+    inverses: Array = torch.cholesky_inverse(factors).numpy()
+    return inverses
+
+
+def _members(prior: _Prior, told: _Told, covariances: Array) -> Array:
+    """Return how the items' parameters differ from the mean, shape [i, q]."""
+    pulls = told.without(prior.middle).T @ told.features / prior.noise
+    return np.asarray(np.einsum("iqr,ir->iq", covariances, pulls))
+
+
+def _middle(basis: Basis, prior: _Prior, told: _Told, members: Array, steps: int) -> Shrunk:
+    """Return the regression of what candidates have in common: their mean values without how the items differ."""
+    seen = told.there.sum(axis=1)
+    differences = told.there * (told.known - told.features @ members.T)
+    common = differences.sum(axis=1) / np.maximum(seen, 1.0)
+    noise = np.where(seen > 0.0, prior.noise / np.maximum(seen, 1.0), _UNSEEN)
+    variances = prior.middle.by_degree, prior.middle.stray
+    return regress(told.features, basis.degrees, common, noise, variances, steps)
+
+
+def _left_out(prior: _Prior, told: _Told, members: Array, covariances: Array) -> Array:
+    """Return the expected share of items above 0, shape [n], of each candidate when it is left out."""
+    rest, outer = told.without(prior.middle), _outer(told.features)
+    total = np.zeros(len(rest))
+    for start in range(0, len(members), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        there, own = told.there[:, part], rest[:, part]
+        at = told.features @ members[part].T
+        around = np.maximum(outer @ covariances[part].reshape(-1, outer.shape[1]).T, 0.0)
+        # Without its own value a prediction falls short of that value by 1 / (1 - leverage) times as much.
+        kept = np.where(there > 0.0, np.maximum(1.0 - around / prior.noise, 1e-9), 1.0)
+        alone = np.where(there > 0.0, own - (own - at) / kept, at) + prior.middle.left_out[:, None]
+        total += ndtr(alone / np.sqrt(around / kept + prior.noise + prior.middle.stray)).sum(axis=1)
+    return total / len(members)
