@@ -94,6 +94,18 @@ def test_leaving_a_candidate_out_is_what_fitting_without_it_gives():
     assert whole.left_out[7] == pytest.approx(without.share(c[[7]])[0], abs=0.01)
 
 
+def test_a_lonely_corner_is_not_predicted_wildly_without_itself():
+    world = World(k=6, items=300, seed=5)
+    near = np.full((60, 6), 0.4) + 0.15 * world.rng.standard_normal((60, 6))
+    c = np.vstack([np.eye(6), near])  # single experts are far from where a search spends its candidates
+    values = world.margins(c).astype(np.float32)
+    values[np.argsort(world.rng.random(values.shape), axis=1) >= 60] = np.nan
+    scores = np.nanmean(np.where(np.isnan(values), np.nan, values > 0.0), axis=1)
+    fit = fit_margins(c, scores, scores * (1 - scores) / 60, np.full(66, 60.0), ACCURACY, values)
+    assert np.abs(fit.left_out[:6] - world.truth(c)[:6]).max() < 0.2
+    assert fit.loo_rmse < 0.1
+
+
 def test_cubics_are_taken_where_they_predict_better():
     rng = np.random.default_rng(0)
     c = rng.random((60, 1)) * 2.0 - 1.0
