@@ -6,19 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from mapmerge.records import Array, JsonObject, Metric
+from mapmerge.records import Array, Metric
 from mapmerge.surrogates.features import quadratic_form, standardise
+from mapmerge.surrogates.fitted import Fitted
 from mapmerge.surrogates.fitting import solve_quadratic
-from mapmerge.surrogates.intervals import interval
 from mapmerge.surrogates.kriging import Kriging, krige
-from mapmerge.surrogates.left_out import r2, rmse
 from mapmerge.surrogates.linearised import Linear, linearise
-from mapmerge.surrogates.links import Link
 from mapmerge.surrogates.matern import Hyperparameters, covariance, gradient
-from mapmerge.surrogates.plain import from_plain, to_plain
 from mapmerge.threads import one_blas_thread
-
-_SCHEMA = "mapmerge/gaussian-process/1"
 
 _NOTHING = 1e-20
 """A quadratic that leaves less than this over, relative to what it explains, has met the scores to the last bits."""
@@ -27,16 +22,13 @@ _EVIDENCE = 0.1
 """A process is kept if it makes the scores more likely by this much, in log units; otherwise it is nothing."""
 
 
-@dataclass(frozen=True, eq=False)
-class GaussianProcessSurrogate:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GaussianProcessSurrogate(Fitted):
     """A quadratic and a Gaussian process of z = (coefficients - centre) / scale, behind a link.
 
     Made by `fit_gaussian_process`.
 
     Args:
-        link: between eta = quadratic + process and the score.
-        centre: shape [k], mean of the measured coefficients.
-        scale: shape [k], their standard deviation.
         points: shape [n, k], where was measured: z.
         variances: shape [n], variance on the eta scale of what was measured there.
         ridge: shape [p], one over the prior variance of each parameter of the quadratic.
@@ -44,20 +36,11 @@ class GaussianProcessSurrogate:
         parameters: shape [p], in the order of `quadratic_features`.
         weights: shape [n], of the covariances with the points in the process.
         stretch: how many times larger errors have been than the model expects, squared; at least 1.
-        misfit: variance, on the eta scale, of what neither quadratic nor process can follow.
-        noise: variance of one measurement by its items, in units of the link's noise model.
-        freedom: degrees of freedom that the errors were estimated with.
-        measured: shape [n], the scores it was fitted to.
-        items: shape [n], how many items stand behind each.
-        left_out: shape [n], what it predicts for each of them when that one is left out.
-        condition: condition number of the quadratic's features; infinite when they do not identify its parameters.
     """
 
     kind: ClassVar[str] = "gaussian-process"
+    schema: ClassVar[str] = "mapmerge/gaussian-process/1"
 
-    link: Link
-    centre: Array
-    scale: Array
     points: Array
     variances: Array
     ridge: Array
@@ -65,23 +48,6 @@ class GaussianProcessSurrogate:
     parameters: Array
     weights: Array
     stretch: float
-    misfit: float
-    noise: float
-    freedom: float
-    measured: Array
-    items: Array
-    left_out: Array
-    condition: float
-
-    @property
-    def loo_rmse(self) -> float:
-        """Leave-one-out root mean squared error, in the metric's unit."""
-        return rmse(self.measured, self.left_out)
-
-    @property
-    def r2_cv(self) -> float | None:
-        """Leave-one-out R squared on the metric's scale; None where all measured scores are the same."""
-        return r2(self.measured, self.left_out)
 
     @one_blas_thread()
     def predict(self, coefficients: Array) -> Array:
@@ -104,28 +70,6 @@ class GaussianProcessSurrogate:
         """
         z = standardise(coefficients, self.centre, self.scale)
         return self._mean(z), np.sqrt(self.stretch * self._kriging.variance(z) + self.misfit)
-
-    def interval(self, coefficients: Array, level: float = 0.9, *, items: float | None = None) -> tuple[Array, Array]:
-        """Return intervals in which fresh measurements of candidates fall, on so many items: see `intervals.interval`.
-
-        `items` None: on as many as were used.
-        """
-        eta, sd = self.eta(coefficients)
-        noise = self.noise if items is None else 1.0 / items
-        return interval(self.link, eta, sd, level=level, freedom=self.freedom, noise=noise)
-
-    def to_json(self) -> JsonObject:
-        """Return everything needed to rebuild the surrogate, bit for bit; an infinite condition becomes null."""
-        return to_plain(self, _SCHEMA)
-
-    @classmethod
-    def from_json(cls, plain: JsonObject) -> "GaussianProcessSurrogate":
-        """Rebuild a surrogate from what `to_json` returned.
-
-        Raises:
-            BadInputError: the object is of another schema, or a part is missing.
-        """
-        return cls(**from_plain(cls, plain, _SCHEMA))
 
     @cached_property
     def _kriging(self) -> Kriging:

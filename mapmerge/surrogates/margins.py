@@ -9,17 +9,13 @@ from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from mapmerge.errors import BadInputError
-from mapmerge.records import Array, JsonObject, Metric
+from mapmerge.records import Array, Metric
+from mapmerge.surrogates.fitted import Fitted
 from mapmerge.surrogates.fitting import condition_of, noise_of_items
-from mapmerge.surrogates.intervals import interval
-from mapmerge.surrogates.left_out import r2, rmse
 from mapmerge.surrogates.links import Link
-from mapmerge.surrogates.plain import from_plain, to_plain
 from mapmerge.surrogates.polynomial import Basis, monomial_count
 from mapmerge.surrogates.population import Population, learn_population
 from mapmerge.threads import one_blas_thread
-
-_SCHEMA = "mapmerge/margins/1"
 
 _ITEMS = 4096
 """Items that are looked at, evenly chosen, at most: more of them say little more, and memory is bounded."""
@@ -37,54 +33,24 @@ _CUBIC_EACH, _CUBIC_MOST = 3, 64
 """Cubics are tried with so many candidates a parameter, and up to so many parameters: beyond, they take too long."""
 
 
-@dataclass(frozen=True, eq=False)
-class MarginSurrogate:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MarginSurrogate(Fitted):
     """A polynomial of z = (coefficients - centre) / scale behind a link, read off a population of items' polynomials.
 
     Made by `fit_margins`.
 
     Args:
-        link: between the polynomial and the score.
-        centre: shape [k], mean of the measured coefficients.
-        scale: shape [k], their standard deviation.
         degree: of the polynomial.
         size: shape [q], what each monomial is divided by.
         parameters: shape [q].
-        misfit: variance, on the eta scale, of what the prediction is off by.
-        noise: variance of one measurement by its items, in units of the link's noise model.
-        freedom: degrees of freedom that the errors were estimated with.
-        measured: shape [n], the scores of the candidates it was fitted to.
-        items: shape [n], how many items stand behind each.
-        left_out: shape [n], what the items predict for each of them when that one is left out.
-        condition: condition number of the features of the measured candidates, infinite where they do not tell the
-            parameters apart.
     """
 
     kind: ClassVar[str] = "margins"
+    schema: ClassVar[str] = "mapmerge/margins/1"
 
-    link: Link
-    centre: Array
-    scale: Array
     degree: int
     size: Array
     parameters: Array
-    misfit: float
-    noise: float
-    freedom: float
-    measured: Array
-    items: Array
-    left_out: Array
-    condition: float
-
-    @property
-    def loo_rmse(self) -> float:
-        """Leave-one-out root mean squared error, in the metric's unit."""
-        return rmse(self.measured, self.left_out)
-
-    @property
-    def r2_cv(self) -> float | None:
-        """Leave-one-out R squared on the metric's scale; None where all measured scores are the same."""
-        return r2(self.measured, self.left_out)
 
     @one_blas_thread()
     def predict(self, coefficients: Array) -> Array:
@@ -105,25 +71,6 @@ class MarginSurrogate:
         """
         eta: Array = self._basis(coefficients) @ self.parameters
         return eta, np.full(len(eta), np.sqrt(self.misfit))
-
-    def interval(self, coefficients: Array, level: float = 0.9, *, items: float | None = None) -> tuple[Array, Array]:
-        """Return intervals in which measurements on so many items fall: see `intervals.interval`."""
-        eta, sd = self.eta(coefficients)
-        noise = self.noise if items is None else 1.0 / items
-        return interval(self.link, eta, sd, level=level, freedom=self.freedom, noise=noise)
-
-    def to_json(self) -> JsonObject:
-        """Return everything needed to rebuild the surrogate, bit for bit; an infinite condition becomes null."""
-        return to_plain(self, _SCHEMA)
-
-    @classmethod
-    def from_json(cls, plain: JsonObject) -> "MarginSurrogate":
-        """Rebuild a surrogate from what `to_json` returned.
-
-        Raises:
-            BadInputError: the object is of another schema, or a part is missing.
-        """
-        return cls(**from_plain(cls, plain, _SCHEMA))
 
     @cached_property
     def _basis(self) -> Basis:
