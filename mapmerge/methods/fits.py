@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapmerge.records import Array, Metric
+from mapmerge.surrogates.features import parameter_count
 from mapmerge.surrogates.fitting import fit_quadratic
 from mapmerge.surrogates.gaussian_process import fit_gaussian_process
 from mapmerge.surrogates.margins import fit_margins
@@ -44,8 +45,8 @@ class Told:
 
     @property
     def tells_margins(self) -> bool:
-        """Whether there are margins of enough candidates."""
-        if self.margins is None:
+        """Whether there are margins of enough candidates: of fewer than a quadratic has parameters they mislead."""
+        if self.margins is None or len(self.scores) < parameter_count(self.coefficients.shape[1]):
             return False
         return bool((~np.isnan(self.margins)).any(axis=1).mean() >= _MARGINS_KNOWN)
 
@@ -64,7 +65,7 @@ def gaussian_process(told: Told) -> Surrogate:
 
 
 def margins(told: Told) -> Surrogate:
-    """Fit the margins of single items; a quadratic to scores where there are none."""
+    """Fit the margins of single items; a quadratic to scores where there are too few."""
     if told.margins is None or not told.tells_margins:
         return quadratic(told)
     return fit_margins(*told.plain, told.margins)

@@ -26,6 +26,9 @@ _POINTS = 2048
 _BEYOND = 0.25
 """How far those places go beyond the measured candidates, as a share of the distance between two of them."""
 
+_ASIDE = 0.2
+"""How far they go aside, in standard deviations of the candidates: lines between few of them do not fill a space."""
+
 _SMALLEST = 1e-4
 """Predicted shares are kept this far from 0 and 1, where the link is flat."""
 
@@ -191,10 +194,10 @@ def _read_off(link: Link, population: Population, coefficients: Array) -> tuple[
 
 
 def _places(coefficients: Array) -> Array:
-    """Return points on lines through two measured candidates each, between and a little beyond them: [2048, k].
+    """Return points near lines through two measured candidates each, between and a little beyond them: [2048, k].
 
-    They lie where candidates do, so mostly around the front once a search has got there. Which ones is not random: a
-    low-discrepancy sequence of pairs and of places on the line.
+    They lie where candidates do, so mostly around the front once a search has got there. They are always the same: a
+    low-discrepancy sequence of pairs and of places on the line, and steps aside from a generator of their own.
     """
     steps = np.arange(1, _POINTS + 1)[:, None] * np.array([0.8191725134, 0.6710436067, 0.5497004779])
     one, other, along = (steps % 1.0).T
@@ -202,7 +205,8 @@ def _places(coefficients: Array) -> Array:
     start, end = coefficients[(one * n).astype(np.int64)], coefficients[(other * n).astype(np.int64)]
     share = along * (1.0 + 2.0 * _BEYOND) - _BEYOND
     least, most = coefficients.min(axis=0), coefficients.max(axis=0)
-    places: Array = np.clip(start + share[:, None] * (end - start), least, most + _BEYOND * (most - least))
+    aside = _ASIDE * coefficients.std(axis=0) * np.random.default_rng(0).standard_normal((_POINTS, len(least)))
+    places: Array = np.clip(start + share[:, None] * (end - start) + aside, least, most + _BEYOND * (most - least))
     return places
 
 

@@ -57,6 +57,15 @@ class Basis:
         """Degree of each monomial, shape [q]."""
         return np.array([len(factors) for factors in _factors(len(self.centre), self.degree)])
 
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """Kind of each monomial, shape [q], from 0: the same for all squares, for all products of two, and so on."""
+        exponents = [
+            tuple(sorted(map(factors.count, set(factors)))) for factors in _factors(len(self.centre), self.degree)
+        ]
+        seen = {pattern: number for number, pattern in enumerate(dict.fromkeys(exponents))}
+        return np.array([seen[pattern] for pattern in exponents])
+
     def __call__(self, coefficients: Array) -> Array:
         """Return the features, shape [n, q], of candidates [n, k]; the constant comes first. They cannot be changed."""
         z = standardise(coefficients, self.centre, self.scale)

@@ -91,10 +91,10 @@ def learn_population(coefficients: Array, values: NDArray[np.float32], degree: i
 
         value of item i at c = f(c)' (mean + b_i) + stray of c + noise,    b_i ~ N(0, covariance)
 
-    All variances are learnt by expectation maximisation. An item that few candidates saw stays near the mean, and the
-    mean is shrunk by itself, with one variance a degree: it rests on n candidates, however many items they saw, and
-    what it misses of one of them (the stray) is missed by all its items. Leaving a candidate out takes its values off
-    the members and off the mean.
+    All variances are learnt by expectation maximisation. An item that few candidates saw stays near the mean. The mean
+    is shrunk by itself, with a variance for squares, one for products and so on: it rests on n candidates, however many
+    items they saw, and what it misses of one of them (the stray) is missed by all its items. Leaving a candidate out
+    takes its values off the members and off the mean.
 
     Args:
         coefficients: shape [n, k].
@@ -174,9 +174,9 @@ def _first_guess(basis: Basis, told: _Told) -> _Prior:
     scatter = float(np.sum(squares)) / max(float(told.there.sum()), 1.0)
     relative = _GUESS[basis.degrees]
     covariance, noise = np.diag(0.9 * scatter * relative / relative.sum()), max(0.1 * scatter, 1e-9)
-    by_degree, stray = guess(mean, basis.degrees, noise)
+    by_kind, stray = guess(mean, basis.kinds, noise)
     nothing = np.zeros(len(features))
-    prior = _Prior(covariance, noise, Shrunk(mean, nothing, nothing, by_degree, stray))
+    prior = _Prior(covariance, noise, Shrunk(mean, nothing, nothing, by_kind, stray))
     return replace(prior, middle=_middle(basis, prior, told, np.zeros((told.known.shape[1], side)), _MIDDLE_STEPS))
 
 
@@ -222,8 +222,8 @@ def _middle(basis: Basis, prior: _Prior, told: _Told, members: Array, steps: int
     differences = told.there * (told.known - told.features @ members.T)
     common = differences.sum(axis=1) / np.maximum(seen, 1.0)
     noise = np.where(seen > 0.0, prior.noise / np.maximum(seen, 1.0), _UNSEEN)
-    variances = prior.middle.by_degree, prior.middle.stray
-    return regress(told.features, basis.degrees, common, noise, variances, steps)
+    variances = prior.middle.by_kind, prior.middle.stray
+    return regress(told.features, basis.kinds, common, noise, variances, steps)
 
 
 def _left_out(prior: _Prior, told: _Told, members: Array, covariances: Array) -> Array:

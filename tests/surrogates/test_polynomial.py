@@ -48,3 +48,8 @@ def test_a_coefficient_that_never_moves_does_no_harm():
 def test_another_number_of_coefficients_is_refused():
     with pytest.raises(BadInputError, match=r"shape \[n, 2\]"):
         Basis.of(np.random.default_rng(0).random((9, 2)), 2)(np.zeros((1, 3)))
+
+
+def test_monomials_of_the_same_exponents_are_of_one_kind():
+    kinds = Basis.of(np.random.default_rng(0).random((9, 2)), 3).kinds
+    assert kinds.tolist() == [0, 1, 1, 2, 3, 2, 4, 5, 5, 4]  # 1, x, y, xx, xy, yy, xxx, xxy, xyy, yyy

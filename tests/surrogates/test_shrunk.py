@@ -21,8 +21,8 @@ def observe(n, k, seed, noise=0.05, stray=0.0):
 
 def fitted(basis, c, observed, noise, steps=30):
     features = basis(c)
-    first = guess(np.linalg.lstsq(features, observed, rcond=None)[0], basis.degrees, noise**2)
-    return regress(features, basis.degrees, observed, np.full(len(c), noise**2), first, steps)
+    first = guess(np.linalg.lstsq(features, observed, rcond=None)[0], basis.kinds, noise**2)
+    return regress(features, basis.kinds, observed, np.full(len(c), noise**2), first, steps)
 
 
 @settings(max_examples=10, deadline=None)
@@ -30,7 +30,17 @@ def fitted(basis, c, observed, noise, steps=30):
 def test_small_parameters_are_found_small(seed):
     basis, c, _, observed = observe(40, 5, seed)
     found = fitted(basis, c, observed, 0.05)
-    assert found.by_degree[2] < 0.1 * found.by_degree[1]
+    assert found.by_kind[2:].max() < 0.1 * found.by_kind[1]
+
+
+def test_what_all_parameters_of_a_kind_share_is_not_shrunk():
+    rng = np.random.default_rng(0)
+    c = rng.random((25, 5))
+    basis = Basis.of(c, 2)
+    truth = np.array([0.0, 1.0, -0.5, 0.2])[basis.kinds]
+    observed = basis(c) @ truth + 0.05 * rng.standard_normal(25)
+    found = fitted(basis, c, observed, 0.05)
+    np.testing.assert_allclose(found.parameters, truth, atol=0.08)
 
 
 def test_on_average_shrinking_is_closer_to_the_truth():
@@ -52,11 +62,11 @@ def test_what_noise_does_not_explain_is_said_to_be_strays():
 def test_leaving_one_out_is_what_regressing_without_it_gives():
     basis, c, _, observed = observe(30, 3, 1)
     features, noise = basis(c), np.full(30, 0.05**2)
-    variances = np.array([1e6, 1.0, 0.01]), 0.01
-    whole = regress(features, basis.degrees, observed, noise, variances, 0)
+    variances = np.array([1.0, 1.0, 0.01, 0.01]), 0.01
+    whole = regress(features, basis.kinds, observed, noise, variances, 0)
     for one in (0, 11):
         kept = np.arange(30) != one
-        without = regress(features[kept], basis.degrees, observed[kept], noise[kept], variances, 0)
+        without = regress(features[kept], basis.kinds, observed[kept], noise[kept], variances, 0)
         assert whole.left_out[one] == pytest.approx(features[one] @ without.parameters, rel=1e-6)
 
 
