@@ -1,3 +1,7 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import scipy.linalg  # noqa: F401  # its BLAS must be there before the first limit
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -24,3 +28,20 @@ def test_torch_takes_one_thread_and_gets_the_others_back():
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_the_limit_holds_until_the_last_one_has_left():
+    inside, leave = Event(), Event()
+
+    def other():
+        with one_blas_thread():
+            inside.set()
+            leave.wait(30)
+
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(1) as pool:
+        with one_blas_thread():
+            waiting = pool.submit(other)
+            inside.wait(30)
+        assert _blas_threads() == {1}
+        leave.set()
+        waiting.result()
