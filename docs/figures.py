@@ -138,19 +138,18 @@ def prediction_space() -> str:
     rows = [
         (
             entry["units"],
-            entry["focus"],
             f"`{entry['scheme']}`",
             f"`{entry['fit']}`",
             f"{entry['rmse_front_search']:.4f}",
             f"{entry['rmse_front_held_out']:.4f}",
             f"{entry['seconds']:.2f}",
         )
-        for entry in sorted(raw["summary"], key=lambda e: (e["units"], e["focus"], order[e["scheme"]]))
-        if entry["units"] in (10, 40) and (entry["focus"] > 0 or entry["scheme"] != "fresh")
+        for entry in sorted(raw["summary"], key=lambda e: (e["units"], order[e["scheme"]]))
+        if entry["units"] in (10, 40)
     ]
     exact = raw["between_splits"]["rmse_front_held_out"]
-    rows.append(("", "", "", "search items' score, known exactly", "0", f"{exact:.4f}", ""))
-    return _table(("units", "focus", "scheme", "fit", "error, search", "error, held out", "seconds"), rows)
+    rows.append(("", "", "search items' score, known exactly", "0", f"{exact:.4f}", ""))
+    return _table(("units", "scheme", "fit", "error, search", "error, held out", "seconds"), rows)
 
 
 def stopping() -> str:
@@ -191,6 +190,22 @@ _INTERVALS = {
     "predicted": "predicted scores",
     "hypervolume": "hypervolume",
 }
+
+
+def item_sets() -> str:
+    """What a given hypervolume costs with item sets of several sizes."""
+    rows = [
+        (
+            f"{entry['share_of_reached']:.0%}",
+            f"{entry['hypervolume']:.3f}",
+            f"{entry['items']:,}",
+            f"{'at most ' if entry['below_the_curve'] else ''}{entry['forwards_needed']:,.0f}",
+            f"{entry['ratio']:.2f} ({entry['ratio_interval'][0]:.2f} to {entry['ratio_interval'][1]:.2f})",
+        )
+        for entry in _read("item-sets")["summary"]
+        if entry["method"] == "adaptive"
+    ]
+    return _table(("of what is reached", "hypervolume", "search items", "item-forwards an objective", "ratio"), rows)
 
 
 def ablation() -> str:
@@ -258,6 +273,7 @@ TABLES: dict[str, Callable[[], str]] = {
     for table in (
         front_quality,
         sample_efficiency,
+        item_sets,
         ablation,
         prediction_space,
         stopping,

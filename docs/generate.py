@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -82,10 +82,12 @@ def _type(annotation: Any) -> str:
         return f"list of [sections](#{_anchor(annotation)})" if origin is list else link
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in arguments)
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         return " or ".join(_type(argument) for argument in arguments if argument is not type(None))
     if origin is tuple:
         return f"[{', '.join(_type(argument) for argument in arguments)}]"
+    if annotation == list[Any]:
+        return "list"
     if origin is list:
         return f"list of {_type(arguments[0])}s"
     if origin is dict:

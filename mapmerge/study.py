@@ -113,6 +113,14 @@ class Study:
             self._asked.append(question)
         return question
 
+    def adopt(self, question: Question) -> None:
+        """Count a question among those of the search that somebody else asks, such as a node of a merge tree.
+
+        It is told like any other. Adopting it again changes nothing.
+        """
+        if question.name not in (asked.name for asked in self._asked):
+            self._asked.append(question)
+
     def ask_repeats(self) -> list[Question]:
         """Return the questions that measure one and the same merge again, for the objectives that are unstable.
 
@@ -141,6 +149,8 @@ class Study:
     def ask_final(self, delivered: Array) -> "FinalQuestion":
         """Return what is to be measured on held-out items: the delivered points and every baseline.
 
+        There is no random search where no candidate was chosen blindly.
+
         Args:
             delivered: what `predict` chose, shape [n, k].
         """
@@ -153,7 +163,7 @@ class Study:
                 "experts": np.eye(k),
                 "uniform": np.full((1, k), 1.0 / k),
                 "best_scalar": merge[None],
-                "random_search": self.random_search(),
+                **({"random_search": self.random_search()} if self._blind.rounds else {}),
             },
             scalar=scalar,
         )

@@ -31,6 +31,13 @@ class RoundProgress:
             update_progress_artifact(artifact_id=self._id, progress=100.0 * done / self._total)
 
 
+def show_tree(study: str, drawing: str) -> None:
+    """Show a merge tree as far as it has been searched."""
+    create_markdown_artifact(
+        key=f"{artifact_key(study)}-tree", description="The merge tree", markdown=f"```text\n{drawing}\n```"
+    )
+
+
 def show(result: Mapping[str, Any]) -> None:
     """Create the artifacts of a finished run; their keys begin with the study's name, so that runs form a series."""
     name = artifact_key(result["study"])

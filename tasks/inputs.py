@@ -12,6 +12,7 @@ from mapmerge.checkpoints.open import Checkpoint, open_checkpoint
 from mapmerge.checkpoints.preflight import PreflightReport, preflight
 from mapmerge.config import StudyConfig
 from mapmerge.config.model import ObjectiveConfig, resolve
+from mapmerge.config.nodes import tree_of
 from mapmerge.errors import ConfigError
 from mapmerge.evaluators.item_sets import check_disjoint
 from mapmerge.evaluators.protocol import Evaluator
@@ -19,6 +20,7 @@ from mapmerge.evaluators.registry import load_evaluator
 from mapmerge.merging.architecture import build_model
 from mapmerge.merging.engine import ResidentModel
 from mapmerge.merging.task_matrix import TaskMatrix
+from mapmerge.nested.scale import unit_score
 from mapmerge.records import Objective, Split
 from mapmerge.response import objective_to_json
 from mapmerge.threads import one_thread
@@ -100,7 +102,11 @@ def open_inputs(config: StudyConfig, root: Path) -> Inputs:
                 f"objective {objective.name!r}: asked the same again, the evaluator gave other outcomes; results will "
                 "not be reproducible, and the noise of the evaluator itself will be estimated by repeated measurements"
             )
-    return Inputs(base, experts, report, evaluators, deterministic, tuple(warnings))
+    inputs = Inputs(base, experts, report, evaluators, deterministic, tuple(warnings))
+    if config.method == "nested" and config.nested.tree == "paper":
+        for measured in inputs.objectives:
+            unit_score(0.0, measured)  # whatever it is: an objective without such a scale is refused here
+    return inputs
 
 
 def _open_evaluator(objective: ObjectiveConfig, split: Split, root: Path) -> Evaluator:
@@ -126,12 +132,17 @@ def _try(evaluator: Evaluator, model: torch.nn.Module, where: str) -> bool:
 
 
 def freeze(config: StudyConfig, root: Path, inputs: Inputs) -> dict[str, Any]:
-    """Return what a run records of its study: enough to resume it, and to see that the inputs are still the same."""
+    """Return what a run records of its study: enough to resume it, and to see that the inputs are still the same.
+
+    That of method `nested` has its tree (null where it grows), so that a resumed run merges along the same one.
+    """
+    tree = tree_of(config, inputs.preflight.cosines) if config.method == "nested" else None
     return {
         "schema": "mapmerge/run/1",
         "config": config.model_dump(mode="json"),
         "root": str(root),
         "objectives": [objective_to_json(objective) for objective in inputs.objectives],
+        **({"tree": tree and tree.to_json()} if config.method == "nested" else {}),
         "inputs": {
             "base": inputs.base.fingerprint(),
             "experts": {name: expert.fingerprint() for name, expert in inputs.experts.items()},

@@ -40,22 +40,22 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
     Raises:
         FailedRunError: more evaluations failed than the study allows.
     """
-    asked = Asked(run, question)
+    asked, name = Asked(run, question), run.called(question)
     work, count, failed = asked.work(), asked.candidates, 0
-    page = RoundProgress(run.config.name, f"{question.name}: {count} candidates", count)
+    page = RoundProgress(run.config.name, f"{name}: {count} candidates", count)
     page.update(asked.done)
-    report(Progress(question.name, asked.done, count, in_flight=min(len(work), pool.actors)))
+    report(Progress(name, asked.done, count, in_flight=min(len(work), pool.actors)))
     for finished in pool.run(work):
         for evaluation in run.keep(finished):
             asked.take(evaluation)
             failed += evaluation.error is not None
         page.update(asked.done)
-        report(Progress(question.name, asked.done, count, failed, finished.in_flight))
+        report(Progress(name, asked.done, count, failed, finished.in_flight))
     evaluations = asked.evaluations()
-    run.study.tell(question, evaluations)
-    summary = _summary(run, question.name, evaluations)
+    run.tell(question, evaluations)
+    summary = _summary(run, name, evaluations)
     volume = _hypervolume(run) if question.split == "search" else None
-    report(Progress(question.name, count, count, summary.failed, hypervolume=volume, ended=True))
+    report(Progress(name, count, count, summary.failed, hypervolume=volume, ended=True))
     return summary
 
 
@@ -133,7 +133,7 @@ class _Stream:
         self._out = [asked for asked in self._out if asked.missing]
         for asked in complete:
             evaluations = asked.evaluations()
-            self._run.study.tell(asked.question, evaluations)
+            self._run.tell(asked.question, evaluations)
             self._count(evaluations)
         self._show()
 

@@ -15,8 +15,10 @@ from mapmerge.errors import ConfigError, RunError
 from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.runs import RunFolder, find_run
 from mapmerge.ledger.store import Store
+from mapmerge.nested.written import read_tree
 from mapmerge.study import Study
 from tasks.inputs import freeze, open_inputs
+from tasks.node import study_of
 from tasks.progress import Progress, report
 from tasks.run import Run
 
@@ -40,10 +42,14 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str]) -> Run:
     path = Path(study).expanduser().resolve()
     config, root = read_study(path, overrides), path.parent
     inputs = open_inputs(config, root)
-    # The design is checked here, before a run exists.
-    Study(config, inputs.objectives, inputs.search_items, inputs.held_out_items)
+    # Designs are checked here, before a run exists.
+    whole = Study(config, inputs.objectives, inputs.search_items, inputs.held_out_items)
+    frozen = freeze(config, root, inputs)
+    if frozen.get("tree"):
+        for node in read_tree(frozen["tree"], [expert.name for expert in config.experts]).nodes:
+            study_of(whole.brief, node)
     folder = RunFolder(Store(output), run_id)
-    folder.create(freeze(config, root, inputs))
+    folder.create(frozen)
     return Run(folder, EvaluationLedger(folder.store), folder.study())
 
 

@@ -83,6 +83,18 @@ class Run:
                 once[place] = Request(key, row, name, question.split, sample)
         return list(once.values())
 
+    def called(self, question: Question) -> str:
+        """Return what a question is called in events and progress."""
+        return question.name
+
+    def tell(self, question: Question, evaluations: list[Evaluation]) -> None:
+        """Tell the study what came of a question.
+
+        Raises:
+            FailedRunError: more evaluations failed than the study allows.
+        """
+        self.study.tell(question, evaluations)
+
     def recall(self, requests: Iterable[Request]) -> dict[str, Evaluation]:
         """Return what is known already, by key: from the ledger, or as a failure from this run's own records."""
         asked = {request.key: request for request in requests}

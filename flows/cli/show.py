@@ -133,9 +133,17 @@ def print_plan(planned: Mapping[str, Any]) -> None:
         table.add_row(
             entry["name"], str(entry["candidates"]), str(entry["evaluations"]), f"{entry['items_forwarded']:,}"
         )
+    if planned.get("preferences", 1) > 1:
+        alone = planned["one_preference"]
+        table.add_row(
+            "one preference alone", "", str(alone["evaluations"]), f"{alone['items_forwarded']:,}", style="dim"
+        )
     total = planned["total"]
-    table.add_row("at most", "", str(total["evaluations"]), f"{total['items_forwarded']:,}", style="bold")
+    words = "about" if planned.get("tree_grows") else "at most"
+    table.add_row(words, "", str(total["evaluations"]), f"{total['items_forwarded']:,}", style="bold")
     console.print(table)
+    if "tree" in planned:
+        print(f"\n{planned['tree']}\n")  # a tree that is folded is none
     console.print(
         f"models {planned['bytes']['checkpoints'] / 1e6:,.1f} MB on disk, task matrix "
         f"{planned['bytes']['task_matrix'] / 1e6:,.1f} MB a machine; about {planned['seconds']['one_actor']:.0f} s of "

@@ -15,13 +15,24 @@ _CROWDED = 0.25
 def warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> list[str]:
     """Say what should make a reader doubt the front, and what to do about it."""
     said = []
-    for objective, gate in zip(study.objectives, study.gate(surfaces), strict=True):
-        if not gate.passed:
-            spent = -(-study.brief.spent(study.history) // study.brief.unit)
-            said.append(
-                f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
-                f"{study.config.evaluations} evaluations is spent: raise budget.evaluations, for example to {2 * spent}"
-            )
+    failed = [
+        (each, gate) for each, gate in zip(study.objectives, study.gate(surfaces), strict=True) if not gate.passed
+    ]
+    nested = study.config.method == "nested"
+    if failed and nested and not study.config.nested.refine:
+        names = ", ".join(repr(objective.name) for objective, _ in failed)
+        said.append(
+            f"predictions of {names} over all experts at once rest on what the nodes measured, which is too little for "
+            "a surrogate: rely on measured scores, or search on from here with nested.refine"
+        )
+        failed = []
+    for objective, gate in failed:
+        setting = "nested.refine" if nested else "budget.evaluations"
+        spent = -(-study.brief.spent(study.history) // study.brief.unit)
+        said.append(
+            f"the surrogate of {objective.name!r} failed its gate ({'; '.join(gate.reasons)}) and the budget of "
+            f"{study.config.evaluations} evaluations is spent: raise {setting}, for example to {2 * spent}"
+        )
     p = parameter_count(len(study.config.experts))
     fewest = min(len(surrogate.measured) for surrogate in surfaces.surrogates)
     if fewest < 2 * p:

@@ -61,7 +61,7 @@ def answer(study: Study, surfaces: ResponseSurfaces, final: FinalQuestion) -> di
         rng=generator(study.config.seed, "bootstrap"),
         level=LEVEL,
     )
-    lost = [name for name in BASELINES if name not in sets]
+    lost = [name for name in BASELINES if name in final.sets and name not in sets]
     speak = Words(study, surfaces, LEVEL)
     rest = speak.delivered(dominated, report.baselines["dominated"], first=len(front)) if len(dominated) else []
     delivered = np.vstack([front, dominated])

@@ -1,22 +1,23 @@
 """What a study file may say. Every field's description is the documentation of that field."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
+from mapmerge.config.nested import Nested
+from mapmerge.config.section import Section
 from mapmerge.designs.sphere import bins_per_angle
+from mapmerge.errors import ConfigError, PreferenceError, did_you_mean
+from mapmerge.nested.groups import Owners, group_weights, owners
+from mapmerge.nested.tree import FEWEST
+from mapmerge.nested.written import read_tree
 from mapmerge.surrogates.features import parameter_count
 
-Method = Literal["map", "adaptive", "bayesian", "bayesian-paper", "direct", "random", "nsga2"]
+Method = Literal["map", "adaptive", "bayesian", "bayesian-paper", "direct", "random", "nsga2", "nested"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A part of a study: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class Architecture(Section):
@@ -44,6 +45,18 @@ class ObjectiveConfig(Section):
     search: str = Field(description="Item set that the front is found on.")
     held_out: str = Field(description="Item set that the front is reported on; no item of it may be in `search`.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the evaluator.")
+    expert: str | None = Field(
+        default=None,
+        description="Expert that it belongs to, for `nested`; null: nobody's. Default: the expert of the same name, if "
+        "there is one.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _say_only_what_was_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        if "expert" not in self.model_fields_set:  # null would mean something else when it is read again
+            del values["expert"]
+        return values
 
 
 class Budget(Section):
@@ -54,7 +67,8 @@ class Budget(Section):
         ge=1,
         description="What the search may spend, in evaluations of every objective on all its search items: as many "
         "candidates, or more of them on samples of the items (see `sampling`). Default: p = (k+1)(k+2)/2, as many as a "
-        "quadratic in k coefficients has parameters, for `adaptive`, and 2p for the other methods.",
+        "quadratic in k coefficients has parameters, for `adaptive`, and 2p for the other methods. `nested` has "
+        "budgets of its own.",
     )
     front: int = Field(
         default=50, ge=1, description="At most so many points are delivered and measured on held-out items."
@@ -244,7 +258,8 @@ class StudyConfig(Section):
         description="How the search is done. `adaptive`: rounds of points on the front predicted so far, on fresh "
         "samples of items. `map`: one design, quadratic surrogates, search. `bayesian`: BoTorch asks for one candidate "
         "after the other (qLogNEHVI). `bayesian-paper`: the adaptive sampling of the MAP paper. `random`, `direct`, "
-        "`nsga2`: searches without surrogates, as references.",
+        "`nsga2`: searches without surrogates, as references. `nested`: experts are merged few at a time, along a "
+        "tree.",
     )
     seed: int = Field(default=0, ge=0, description="Same seed, same front, bit for bit.")
     budget: Budget = Field(default_factory=Budget, description="How much may be measured.")
@@ -254,6 +269,7 @@ class StudyConfig(Section):
     search: Search = Field(default_factory=Search, description="How the front is searched.")
     adaptive: Adaptive = Field(default_factory=Adaptive, description="How `adaptive` spends its budget.")
     bayesian: Bayesian = Field(default_factory=Bayesian, description="How `bayesian` asks.")
+    nested: Nested = Field(default_factory=Nested, description="How `nested` merges.")
     baselines: Baselines = Field(default_factory=Baselines, description="What the front is compared with.")
     preflight: Preflight = Field(default_factory=Preflight, description="Checks of the checkpoints.")
     compute: Compute = Field(default_factory=Compute, description="Where candidates are measured.")
@@ -271,6 +287,67 @@ class StudyConfig(Section):
         if twice:
             raise ValueError(f"names must differ, but {', '.join(map(repr, twice))} is there more than once")
         return value
+
+    @model_validator(mode="after")
+    def _owners_are_known(self) -> Self:
+        owners_of(self)
+        return self
+
+    @model_validator(mode="after")
+    def _nested_fits(self) -> Self:
+        if self.method != "nested":
+            return self
+        k, nested = len(self.experts), self.nested
+        if k < FEWEST:
+            raise ValueError(f"`nested` merges at least {FEWEST} experts, there is {k}: nothing to merge")
+        if self.budget.evaluations is not None:
+            raise ValueError(
+                "budget.evaluations: `nested` has a budget for each node, nested.evaluations, and one for a last "
+                "search over all experts at once, nested.refine: give those instead, and null here"
+            )
+        idle = [expert.name for expert in self.experts if expert.name not in owners_of(self).values()]
+        if nested.tree == "paper" and idle:
+            raise ValueError(
+                f"the tree `paper` pairs experts by their scores, and expert {idle[0]!r} has no objective: give it one "
+                "by `expert:` of an objective, or take `similarity` or `balanced`"
+            )
+        most = FEWEST if nested.tree == "paper" else min(k, nested.fan_in)
+        if isinstance(nested.tree, list):
+            try:
+                tree = read_tree(nested.tree, [expert.name for expert in self.experts])
+            except ConfigError as error:
+                said = str(error)
+                raise ValueError(f"nested.{said}" if said.startswith("tree") else f"nested.tree: {said}") from None
+            most = max(len(node.children) for node in tree.nodes)
+        p = parameter_count(most)
+        given = nested.evaluations
+        if nested.method == "map" and not isinstance(self.sampling.items, int) and given is not None and given < p:
+            raise ValueError(
+                f"nested.evaluations is {given}, but `map` fits p = (f+1)(f+2)/2 = {p} parameters an objective for a "
+                f"node of f = {most} children: give at least {p}, better {2 * p}"
+            )
+        return self._preferences_fit()
+
+    def _preferences_fit(self) -> Self:
+        written = self.nested.preferences
+        if self.nested.wishes > self.budget.front:
+            raise ValueError(
+                f"nested.preferences: there are {self.nested.wishes}, each of which may be delivered a merge of its "
+                f"own, but budget.front is {self.budget.front}: raise it, or want less"
+            )
+        names = [objective.name for objective in self.objectives]
+        for index, preference in enumerate(written if isinstance(written, list) else ()):
+            where = f"nested.preferences[{index}]"
+            for name in preference:
+                if name not in names:
+                    raise ValueError(f"{where}: no objective is called {name!r}; {did_you_mean(name, names)}")
+            if not math.isfinite(sum(preference.values())):
+                raise ValueError(f"{where}: expected weights that are finite and have a finite sum, got {preference}")
+            try:
+                group_weights(names, preference)
+            except PreferenceError as error:
+                raise ValueError(f"{where}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _budget_is_enough(self) -> Self:
@@ -299,7 +376,9 @@ class StudyConfig(Section):
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of each objective that the search may spend."""
+        """Evaluations of each objective that the search over all experts at once may spend."""
+        if self.method == "nested":
+            return self.nested.refine
         p = parameter_count(len(self.experts))
         return self.budget.evaluations or (p if self.method == "adaptive" else 2 * p)
 
@@ -316,3 +395,13 @@ def resolve(root: Path, location: str) -> Path:
     '/studies/a/base'
     """
     return root / Path(location).expanduser()
+
+
+def owners_of(config: StudyConfig) -> Owners:
+    """Return which expert each objective of a study belongs to, None where it is nobody's.
+
+    Raises:
+        ConfigError: there is no such expert.
+    """
+    written = {each.name: each.expert for each in config.objectives if "expert" in each.model_fields_set}
+    return owners([each.name for each in config.objectives], [each.name for each in config.experts], written)

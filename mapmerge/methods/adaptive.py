@@ -55,9 +55,7 @@ class Adaptive:
         total = self.brief.budget // cost(self.brief, counts)
         first = min(total, max(round(options.first * total), self.brief.k + 3))
         if not history.rounds:
-            design = self.brief.first(first)
-            wanted = samples_for(self.brief, "design", first, counts)
-            return Question("design", "search", design.coefficients, wanted, region=design.region.to_json(), blind=True)
+            return self._begin(first, counts)
         surfaces = self.fit(history)
         units = search_units(self.brief, history, surfaces)
         found = self._search(history, surfaces, units, "chebyshev")  # the quick half of a search will do for a round
@@ -86,6 +84,12 @@ class Adaptive:
             region=region.to_json(),
             front=front,
         )
+
+    def _begin(self, size: int, counts: tuple[int, ...] | None) -> Question:
+        """Return the first round, which fills the region evenly."""
+        design = self.brief.first(size)
+        wanted = samples_for(self.brief, "design", size, counts)
+        return Question("design", "search", design.coefficients, wanted, region=design.region.to_json(), blind=True)
 
     def _shared(
         self, counts: tuple[int, ...] | None, surfaces: ResponseSurfaces, found: PredictedFront, units: Normalisation

@@ -6,6 +6,7 @@ from mapmerge.methods.adaptive import Adaptive
 from mapmerge.methods.bayesian import Bayesian
 from mapmerge.methods.direct import DirectSearch
 from mapmerge.methods.evolution import EvolutionarySearch
+from mapmerge.methods.nested import Nested
 from mapmerge.methods.paper_bins import PaperBins
 from mapmerge.methods.plain import PlainMap
 from mapmerge.methods.protocol import Brief, Method
@@ -17,6 +18,7 @@ METHODS: dict[str, Callable[[Brief], Method]] = {
     "bayesian-paper": PaperBins,
     "direct": DirectSearch,
     "map": PlainMap,
+    "nested": Nested,
     "nsga2": EvolutionarySearch,
     "random": RandomSearch,
 }

@@ -1,9 +1,9 @@
 """What a tree costs, and how it looks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mapmerge.nested.groups import Owners, looks_at
+from mapmerge.nested.groups import Owners, group_weights, looks_at
 from mapmerge.nested.tree import Node, Tree
 from mapmerge.surrogates.features import parameter_count
 
@@ -59,6 +59,35 @@ def costs(tree: Tree, belongs: Owners, *, of_node: Callable[[int], int] = candid
         node.name: NodeCost(of_node(len(node.children)), len(looks_at(node, belongs, tree.experts)))
         for node in tree.nodes
     }
+
+
+def runs(tree: Tree, belongs: Owners, preferences: Sequence[Mapping[str, float]]) -> Mapping[str, int]:
+    """Return how often each node must be run at most, by its name.
+
+    What is chosen for a node can differ only between preferences for which something below it differs, or that give
+    other shares to the objectives that it looks at. A node is run once for each way in which its children are settled.
+
+    Args:
+        tree: the tree.
+        belongs: which expert each objective belongs to.
+        preferences: weights by objective.
+
+    >>> from mapmerge.nested.building import balanced
+    >>> wanted = [{"a": 0.5, "b": 0.5}, {"a": 1.0}, {"a": 0.25, "b": 0.25, "c": 0.5}]
+    >>> dict(runs(balanced("abc"), {name: name for name in "abc"}, wanted))
+    {'a--b': 1, 'a--b--c': 2}
+    """
+    ways: dict[str, list[int]] = {}
+    found = {}
+    for node in tree.nodes:
+        below = [ways[child.name] for child in node.children if isinstance(child, Node)]
+        settled = [tuple(way[number] for way in below) for number in range(len(preferences))]
+        found[node.name] = len(set(settled))
+        names = looks_at(node, belongs, tree.experts)
+        shares = [group_weights(names, preference).tobytes() for preference in preferences]
+        numbers: dict[object, int] = {}
+        ways[node.name] = [numbers.setdefault(way, len(numbers)) for way in zip(settled, shares, strict=True)]
+    return found
 
 
 def draw(tree: Tree, notes: Mapping[str, object]) -> str:

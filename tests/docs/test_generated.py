@@ -74,8 +74,10 @@ def test_what_is_documented_in_words_is_there_too(digits_run, mapmerge):
 
 
 def test_a_plan_has_the_keys_that_are_documented(digits_family):
-    planned = plan(str(digits_family / "study.yaml"), [])
-    assert set(planned) == keys(sections()["`mapmerge plan --json`"])
+    study, page = str(digits_family / "study.yaml"), sections()
+    always, nested = keys(page["`mapmerge plan --json`"]), keys(page["A plan of `method: nested`"])
+    assert set(plan(study, [])) == always
+    assert set(plan(study, ["method=nested", "budget.evaluations=null"])) == always | nested
 
 
 def test_the_curves_are_what_the_raw_results_say():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from flows.cli.show import print_result
+from flows.cli.show import print_plan, print_result
 
 
 def result(*alike: list[str], **more: Any) -> dict[str, Any]:
@@ -59,3 +59,34 @@ def test_a_result_of_an_older_version_is_shown_without_the_line(capsys: pytest.C
     assert "told apart" not in words
     assert "interval predicted" not in words
     assert "Well." in words
+
+
+def planned(**more: Any) -> dict[str, Any]:
+    """Return just enough of a plan."""
+    return {
+        "study": "s",
+        "experts": {"a": {}, "b": {}},
+        "objectives": [{"name": "a"}],
+        "rounds": [{"name": "a--b", "candidates": 36, "evaluations": 72, "items_forwarded": 7200}],
+        "total": {"evaluations": 72, "items_forwarded": 7200},
+        "bytes": {"checkpoints": 1, "task_matrix": 1},
+        "seconds": {"one_actor": 1.0, "estimated": 1.0, "actors": 1},
+        "warnings": [],
+        **more,
+    }
+
+
+def test_a_plan_shows_the_tree_and_what_one_preference_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = {"evaluations": 24, "items_forwarded": 2400}
+    tree = "a--b: 24 evaluations\n├── a\n└── b"
+    print_plan(planned(tree=tree, tree_grows=False, preferences=3, one_preference=alone))
+    shown = capsys.readouterr().out
+    assert f"\n{tree}\n" in shown
+    words = " ".join(shown.split())
+    assert "one preference alone 24 2,400 at most 72 7,200" in words
+    print_plan(planned(tree=tree, tree_grows=True, preferences=1, one_preference=alone))
+    words = " ".join(capsys.readouterr().out.split())
+    assert "one preference" not in words
+    assert "about 72 7,200" in words
+    print_plan(planned())
+    assert "at most 72 7,200" in " ".join(capsys.readouterr().out.split())

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from mapmerge.config import read_study
 from mapmerge.errors import BadInputError, CheckpointError, ConfigError, ItemSetError
+from mapmerge.records import Metric
 from tasks.inputs import freeze, open_inputs
 from tasks.prepare import prepare, reopen
 
@@ -126,3 +127,28 @@ def test_an_evaluator_that_does_not_fit_the_model_is_found_before_anything_is_pa
     save_file({"inputs": items["inputs"].flatten(1)[:, :5].contiguous(), "labels": items["labels"]}, path)
     with pytest.raises(ConfigError, match="'upright', held_out: the evaluator cannot measure the base model"):
         opened(own_family / "study.yaml")
+
+
+def frozen(study, *overrides):
+    config = read_study(study, overrides)
+    return json.loads(json.dumps(freeze(config, study.parent, open_inputs(config, study.parent))))
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [("similarity", [["e0", "e1"], "e2"]), ("[e0, [e2, e1]]", ["e0", ["e1", "e2"]]), ("paper", None)],
+)
+def test_the_tree_of_a_nested_search_is_frozen(probe_family, tree, expected):
+    study = probe_family(k=3, objectives={name: {"peak": [0.5, 0.5, 0.5]} for name in ("e0", "e1", "e2")})
+    assert frozen(study, "method=nested", f"nested.tree={tree}")["tree"] == expected
+    assert "tree" not in frozen(study, f"nested.tree={tree}")
+
+
+def test_a_metric_that_the_tree_of_the_paper_cannot_compare_is_refused(probe_family, monkeypatch):
+    study = probe_family(objectives={"e0": PEAK, "e1": PEAK})
+    monkeypatch.setattr("mapmerge_probe.Probe.metric", Metric("reward", None, None, True))
+    with pytest.raises(
+        ConfigError, match="objective 'e0': the tree `paper` compares metrics on one scale, and 'reward'"
+    ):
+        opened(study, "method=nested", "nested.tree=paper")
+    assert opened(study, "method=nested").objectives[0].metric.name == "reward"

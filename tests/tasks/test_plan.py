@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from mapmerge.errors import BadInputError
@@ -62,3 +63,82 @@ def test_other_methods_plan_their_first_round_and_what_the_budget_leaves(digits_
     searched = [rounds[name]["items_forwarded"] for name in ("design", "further rounds (at most)")]
     assert searched[0] < sum(searched) <= 12 * 2 * 200
     assert sum(searched) > 11 * 2 * 200
+
+
+def nested(study, *overrides):
+    planned = plan(str(study), ["method=nested", *overrides])
+    assert json.loads(json.dumps(planned, allow_nan=False)) == planned
+    return planned, {entry["name"]: entry for entry in planned["rounds"]}
+
+
+@pytest.fixture
+def four(probe_family):
+    """Four experts of 64 items, with an objective each but for the last one, which is nobody's."""
+    names, corners = ["e0", "e1", "e2", "all"], np.eye(4).tolist()
+    return probe_family(k=4, objectives={name: {"peak": at} for name, at in zip(names, corners, strict=True)})
+
+
+def test_a_nested_plan_has_a_round_for_each_node(four):
+    planned, rounds = nested(four, "nested.tree=[[e0, e1], [e2, e3]]")
+    assert list(rounds) == [
+        "unmerged models",
+        "e0--e1",
+        "e2--e3",
+        "e0--e1--e2--e3",
+        "settled merges (at most)",
+        "scalars (baseline)",
+        "front and baselines (at most)",
+    ]
+    unmerged = rounds["unmerged models"]
+    assert (unmerged["candidates"], unmerged["evaluations"]) == (5, 2 + 2 + 2 + 5)
+    assert unmerged["items"] == {"e0": 128, "e1": 128, "e2": 128, "all": 320}
+    pair, other, root = (rounds[name] for name in ("e0--e1", "e2--e3", "e0--e1--e2--e3"))
+    assert (pair["candidates"], pair["evaluations"], pair["items"]) == (12, 24, {"e0": 768, "e1": 768})
+    assert other["items"] == {"e2": 768}
+    assert (root["evaluations"], root["items_forwarded"], root["runs"]) == (48, 4 * 768, 1)
+    assert rounds["scalars (baseline)"]["items_forwarded"] == 2 * 4 * 64
+    assert rounds["front and baselines (at most)"]["candidates"] == 1 + 7
+    assert planned["total"] == planned["one_preference"]
+    assert not planned["tree_grows"]
+    assert planned["tree"].splitlines()[:2] == [
+        "e0--e1--e2--e3: 12 candidates × 4 objectives = 48 evaluations",
+        "├── e0--e1: 12 candidates × 2 objectives = 24 evaluations",
+    ]
+
+
+def test_preferences_share_the_lowest_nodes(four):
+    alone, once = nested(four, "nested.tree=[[e0, e1], [e2, e3]]")
+    planned, rounds = nested(four, "nested.tree=[[e0, e1], [e2, e3]]", "nested.preferences=3")
+    assert planned["preferences"] == 3
+    assert planned["one_preference"] == alone["total"]
+    assert [rounds[name]["runs"] for name in ("e0--e1", "e2--e3", "e0--e1--e2--e3")] == [1, 1, 3]
+    assert rounds["e0--e1"] == once["e0--e1"]
+    assert rounds["e0--e1--e2--e3"]["evaluations"] == 3 * 48
+    assert rounds["front and baselines (at most)"]["candidates"] == 3 + 7
+    assert planned["tree"].startswith(
+        "e0--e1--e2--e3: 12 candidates × 4 objectives = 48 evaluations, at most 3 times\n"
+    )
+
+
+def test_a_refinement_may_fill_the_front(four):
+    _, rounds = nested(four, "nested.refine=5", "nested.evaluations=8")
+    assert rounds["refinement (at most)"]["evaluations"] == 5 * 4
+    assert rounds["e0--e1--e2--e3"]["candidates"] == 8
+    assert rounds["front and baselines (at most)"]["candidates"] == 6 + 7
+
+
+def test_nodes_may_see_samples(four):
+    _, rounds = nested(four, "nested.tree=balanced", "nested.method=adaptive")
+    pair = rounds["e0--e1"]
+    assert pair["candidates"] > 12
+    assert 12 * 64 * 0.9 < pair["items"]["e0"] <= 12 * 64
+
+
+def test_a_tree_that_grows_is_estimated_by_a_balanced_one(four):
+    with pytest.raises(BadInputError, match="expert 'e3' has no objective"):
+        nested(four, "nested.tree=paper")
+    planned, rounds = nested(four, "nested.tree=paper", "objectives.3.expert=e3")
+    assert planned["tree_grows"]
+    assert planned["tree"].startswith("The tree grows while its nodes are measured. A balanced one would cost")
+    assert [entry["evaluations"] for name, entry in rounds.items() if "--" in name] == [24, 24, 48]
+    assert rounds["unmerged models"]["evaluations"] == 8

@@ -1,0 +1,33 @@
+"""The flow that finds a front along a merge tree, whatever method the study file names."""
+
+from prefect import flow
+
+from flows.corridor import walk
+from flows.pareto import run_name
+from tasks.prepare import new_run_id, prepare
+
+
+@flow(name="find-front-nested", flow_run_name=run_name)
+def find_front(
+    study: str,
+    output: str = "mapmerge-output",
+    run_id: str | None = None,
+    overrides: list[str] | None = None,
+) -> str:
+    """Find merged models along a merge tree and publish them: `flows.pareto.find_front` with `method: nested`.
+
+    Args:
+        study: path of the study file.
+        output: URI that holds the shared ledger `evaluations/` and `runs/RUN_ID/`.
+        run_id: name of the run; by default made from the study's name and the time.
+        overrides: values of the study to replace, such as `nested.preferences=10`.
+
+    Returns:
+        The URI of the complete run.
+
+    Raises:
+        BadInputError: the study or what it names cannot be used; nothing was measured.
+        FailedRunError: too many evaluations failed, or the resources are not there.
+    """
+    wanted = ["method=nested", *(overrides or [])]
+    return walk(prepare(study, output, run_id or new_run_id(study), wanted), "started")

@@ -1,0 +1,97 @@
+"""What a study file may say of nested merging."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mapmerge.config.section import Section
+from mapmerge.errors import did_you_mean
+from mapmerge.nested.tree import FEWEST, MOST
+
+
+class Nested(Section):
+    """How `nested` merges: along which tree, and how each of its nodes is searched."""
+
+    tree: Literal["similarity", "balanced", "paper"] | list[Any] = Field(
+        default="similarity",
+        description="Which experts meet where. `similarity`: those whose task vectors interact most are merged first; "
+        "`balanced`: neighbours in the study's order; `paper`: always the two whose scores are closest, so that the "
+        "tree grows while its nodes are measured; or a tree that is written out, such as `[[a, b], [c, [d, e]]]`.",
+    )
+    fan_in: int = Field(
+        default=FEWEST,
+        ge=FEWEST,
+        le=MOST,
+        description="Most children of a node of `similarity` and `balanced`, from 2 to 4. The other trees have their "
+        "own.",
+    )
+    method: Literal["map", "adaptive"] = Field(default="map", description="How each node is searched.")
+    evaluations: int | None = Field(
+        default=None,
+        ge=1,
+        description="Budget of each node, in evaluations of each objective that it looks at, which are those of the "
+        "experts below it. Default: 2p, p = (f+1)(f+2)/2 being the parameters of a quadratic in its f children.",
+    )
+    rule: Literal["mean", "chebyshev"] = Field(
+        default="mean",
+        description="What a node hands up: the merge with the best weighted `mean` of predicted normalised scores, or "
+        "with the best of its worst one by weight (`chebyshev`).",
+    )
+    preferences: int | list[dict[str, float]] = Field(
+        default=1,
+        description="What is wanted: one merge is found for each preference. A number: that many, spread evenly, the "
+        "first of which wants all objectives alike; or written out, such as `[{a: 2, b: 1}]`: weights of objectives, "
+        "those not named count nothing. Preferences share the nodes to which they make no difference.",
+    )
+    refine: int = Field(
+        default=0,
+        ge=0,
+        description="What a last search over all experts at once may spend, starting from the merges found, in the "
+        "units of `budget.evaluations`; 0: there is none.",
+    )
+
+    @field_validator("tree", mode="before")
+    @classmethod
+    def _a_tree(cls, value: object) -> object:
+        known = ("similarity", "balanced", "paper")
+        if isinstance(value, str) and value not in known:
+            raise ValueError(f"there is no tree {value!r}; {did_you_mean(value, known)}")
+        if not isinstance(value, (str, list)):
+            raise ValueError(f"expected one of {', '.join(known)}, or a tree written out as lists, got {value!r}")
+        return value
+
+    @field_validator("preferences", mode="before")
+    @classmethod
+    def _some_preferences(cls, value: object) -> object:
+        if isinstance(value, list):
+            fits = bool(value) and all(
+                isinstance(entry, dict) and all(map(_is_number, entry.values())) for entry in value
+            )
+        else:
+            fits = isinstance(value, int) and _is_number(value) and value > 0
+        if not fits:
+            raise ValueError(
+                f"expected a number from 1 on, or a list of weights such as [{{a: 2, b: 1}}], got {value!r}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _nothing_for_nothing(self) -> Self:
+        own = self.tree if self.tree == "paper" else "a tree that is written out"
+        if self.tree not in ("similarity", "balanced") and self.fan_in != FEWEST:
+            raise ValueError(f"fan_in is for `similarity` and `balanced`; {own} has its own: leave it out")
+        if self.tree == "paper" and self.wishes > 1:
+            raise ValueError(
+                f"the tree `paper` depends on what is wanted, so there can be one preference only, got {self.wishes}: "
+                "take `similarity` or `balanced`, or start a run for each preference"
+            )
+        return self
+
+    @property
+    def wishes(self) -> int:
+        """How many preferences there are."""
+        return self.preferences if isinstance(self.preferences, int) else len(self.preferences)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
