@@ -229,7 +229,8 @@ def _search(job: Job) -> dict[str, Any]:
     try:
         return _worker.search(job)
     except BadInputError as refusal:  # a method may say that so few units are too few for it
-        return {"method": job.label, "units": job.units, "seed": job.seed, "refused": str(refusal)}
+        said = str(refusal).removeprefix(str(_worker.study)).strip(": ")
+        return {"method": job.label, "units": job.units, "seed": job.seed, "refused": said}
 
 
 def main() -> None:
