@@ -15,6 +15,12 @@ from mapmerge.surrogates.features import parameter_count
 _SCALARS_SEE = 2
 """Times as many items as a candidate, for each scalar of that baseline."""
 
+_SMALLEST_POOL = 250
+"""Items of an objective that samples are drawn from at least: fewer are too little like the others."""
+
+_TIMES = 2
+"""Times as many items are in that part as one evaluation sees, at least: or samples would not be fresh ones."""
+
 _FEWEST = 16
 """Items that an evaluation sees at least: fewer say almost nothing, and the merge then costs more than they do."""
 
@@ -90,6 +96,20 @@ def difficulties(brief: Brief, history: History, surfaces: ResponseSurfaces) -> 
     return tuple(found)
 
 
+def pool_sizes(brief: Brief) -> tuple[int, ...]:
+    """Return from how many items of each objective samples are drawn.
+
+    An item's margin, or how hard it is, is learnt from the candidates that see it. Of a large set hardly any two would
+    see the same item. So samples come from a part of it, drawn once, of which each item is seen about as often as a
+    quadratic has parameters; how large the whole set is does not matter then.
+    """
+    p, counts = parameter_count(brief.k), auto_counts(brief) or brief.items
+    return tuple(
+        min(size, max(_SMALLEST_POOL, _TIMES * count, brief.config.evaluations * size // p))
+        for size, count in zip(brief.items, counts, strict=True)
+    )
+
+
 def samples_for(
     brief: Brief, round_name: str, n: int, counts: tuple[int, ...] | None, hard: tuple[Array | None, ...] | None = None
 ) -> tuple[Wanted, ...] | None:
@@ -109,8 +129,16 @@ def samples_for(
     rng = brief.rng("items", round_name)
     known = hard or (None,) * len(counts)
 
+    pools = [
+        np.sort(brief.rng("pool", name).permutation(size)[:part])
+        for name, size, part in zip(brief.names, brief.items, pool_sizes(brief), strict=True)
+    ]
+
     def one(objective: int) -> Sample | None:
-        size, count = brief.items[objective], counts[objective]
-        return None if count >= size else draw(count, known[objective], rng, size=size)
+        size, count, pool, hard = brief.items[objective], counts[objective], pools[objective], known[objective]
+        if count >= size:
+            return None
+        drawn = draw(count, None if hard is None else hard[pool], rng, size=len(pool))
+        return Sample(pool[drawn.items], drawn.strata, drawn.shares)
 
     return tuple({name: one(objective) for objective, name in enumerate(brief.names)} for _ in range(n))

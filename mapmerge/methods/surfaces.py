@@ -12,6 +12,7 @@ from mapmerge.errors import FailedRunError
 from mapmerge.history import History, Round
 from mapmerge.methods.fits import Fit, Told, quadratic
 from mapmerge.methods.protocol import Brief
+from mapmerge.methods.samples import pool_sizes
 from mapmerge.records import Evaluation
 from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.adjust import adjust
@@ -60,7 +61,8 @@ def effective_held_out(brief: Brief, history: History, column: int) -> float:
 
         v / search items + v / held-out items,    v = dispersion * V(score),
 
-    which is that of V, the noise model of the link, for 1 / (dispersion (1 / search items + 1 / held-out items)) items.
+    where the search items are those that samples are drawn from. That is V, the noise model of the link, for
+    1 / (dispersion (1 / search items + 1 / held-out items)) items.
     How precise the fitted scores were does not matter here: samples, strata and adjustments (see `sampling`) say how
     well the surrogate knows the search set, while the held-out set is measured in full and its items are simply
     random ones. Of right or wrong outcomes the dispersion is 1: see `sampling.estimate.dispersion`.
@@ -71,7 +73,8 @@ def effective_held_out(brief: Brief, history: History, column: int) -> float:
         column: which objective.
     """
     spread = dispersion(history.of(brief.names[column]), brief.objectives[column].metric)
-    return 1.0 / (max(spread, _LEAST) * (1.0 / brief.items[column] + 1.0 / brief.held_out[column]))
+    search = pool_sizes(brief)[column] if is_sampled(brief, history) else brief.items[column]
+    return 1.0 / (max(spread, _LEAST) * (1.0 / search + 1.0 / brief.held_out[column]))
 
 
 def is_sampled(brief: Brief, history: History) -> bool:

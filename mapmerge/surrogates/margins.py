@@ -159,9 +159,10 @@ def fit_margins(
 
 def _bounded(margins: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the margins of as many items as are looked at."""
+    margins = margins[:, ~np.isnan(margins).all(axis=0)]  # items that nobody saw are taken to be like the others
     if margins.shape[1] > _ITEMS:
         margins = margins[:, np.linspace(0, margins.shape[1] - 1, _ITEMS).astype(np.int64)]
-    if np.isnan(margins).all():
+    if not margins.shape[1]:
         raise BadInputError("expected margins of at least one item")
     return margins
 
