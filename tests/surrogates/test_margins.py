@@ -124,6 +124,13 @@ def test_items_that_nobody_saw_are_like_the_others():
     assert error(fit_margins(c, scores, variances, items, metric, values), world) < 0.03
 
 
+def test_items_that_nobody_saw_change_nothing():
+    *told, values = World(items=300).measured(50, 100)
+    wider = np.hstack([values, np.full((50, 700), np.nan, dtype=np.float32)])
+    points = np.random.default_rng(1).random((20, 2))
+    assert fit_margins(*told, values).predict(points).tobytes() == fit_margins(*told, wider).predict(points).tobytes()
+
+
 def test_candidates_without_margins_are_passed_over():
     world = World()
     c, scores, variances, items, metric, values = world.measured(50, 100)
