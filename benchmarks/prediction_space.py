@@ -25,7 +25,7 @@ dense reference (see `benchmarks.direct_search`), as those of the adaptive metho
 candidates that none sees, against their scores on all search items and on all held-out items: `region` is spread over
 the region, `front` lies around that front.
 
-    python -m benchmarks.prediction_space --study ZOO/study.yaml --units 5 10 20 40 --seeds 5 --out FILE.json
+    python -m benchmarks.prediction_space --study ZOO/study.yaml --units 10 40 --seeds 2 --out FILE.json
 """
 
 import argparse
