@@ -39,6 +39,7 @@ from mapmerge.config.model import StudyConfig
 from mapmerge.errors import BadInputError
 from mapmerge.fronts.choose import choose
 from mapmerge.fronts.indicators import Normalisation, hypervolume
+from mapmerge.methods.protocol import Brief
 from mapmerge.records import Array, Evaluation, Metric, Question, Sample, Split
 from mapmerge.response import ResponseSurfaces
 from mapmerge.sampling.draw import draw
@@ -61,6 +62,7 @@ LABELS: dict[str, list[str]] = {
     "adaptive-race": ["method=adaptive", "adaptive.race=true"],
     "adaptive-even-items": ["method=adaptive", "adaptive.share=false"],
     "adaptive-fixed-items": ["method=adaptive", "adaptive.share=false"],
+    "adaptive-whole-sets": ["method=adaptive"],
     "adaptive-unadjusted": ["method=adaptive"],
     "adaptive-identity-link": ["method=adaptive", "adaptive.surrogate=quadratic"],
     "map-sampled": ["method=map", "sampling.items=100"],
@@ -76,6 +78,10 @@ def _as_measured(evaluations: Sequence[Evaluation], predicted: Array, size: int)
     return list(evaluations)
 
 
+def _whole_sets(brief: Brief) -> tuple[int, ...]:
+    return brief.items
+
+
 def _no_link(metric: Metric) -> Link:
     return Link("identity")
 
@@ -83,6 +89,7 @@ def _no_link(metric: Metric) -> Link:
 PATCHES: dict[str, tuple[str, Callable[..., Any]]] = {
     "adaptive-fixed-items": ("mapmerge.methods.samples.draw", _same_items),
     "adaptive-identity-link": ("mapmerge.surrogates.links.Link.of", _no_link),
+    "adaptive-whole-sets": ("mapmerge.methods.samples.pool_sizes", _whole_sets),
     "adaptive-unadjusted": ("mapmerge.methods.surfaces.adjust", _as_measured),
 }
 """What some variants replace in the library: nobody would want that in a study."""

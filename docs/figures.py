@@ -219,6 +219,7 @@ def ablation() -> str:
         "adaptive-identity-link": "link: identity, quadratic only",
         "adaptive-unstratified": "items: not stratified",
         "adaptive-unadjusted": "items: scores not freed of how hard their items were",
+        "adaptive-whole-sets": "items: samples from whole sets",
         "adaptive-fixed-items": "items: one fixed sample for all candidates",
         "adaptive-all-items": "items: all of them, so ten candidates",
         "adaptive-even-items": "items: as many for every objective",
