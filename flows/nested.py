@@ -2,12 +2,10 @@
 
 from prefect import flow
 
-from flows.corridor import walk
-from flows.pareto import run_name
-from tasks.prepare import new_run_id, prepare
+from flows import pareto
 
 
-@flow(name="find-front-nested", flow_run_name=run_name)
+@flow(name="find-front-nested", flow_run_name=pareto.run_name)
 def find_front(
     study: str,
     output: str = "mapmerge-output",
@@ -24,10 +22,5 @@ def find_front(
 
     Returns:
         The URI of the complete run.
-
-    Raises:
-        BadInputError: the study or what it names cannot be used; nothing was measured.
-        FailedRunError: too many evaluations failed, or the resources are not there.
     """
-    wanted = ["method=nested", *(overrides or [])]
-    return walk(prepare(study, output, run_id or new_run_id(study), wanted), "started")
+    return pareto.find_front.fn(study, output, run_id, ["method=nested", *(overrides or [])])

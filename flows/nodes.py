@@ -38,7 +38,7 @@ def search_tree(run: Run, pool: Pool) -> Array:
     Raises:
         FailedRunError: a node failed, or the unmerged models cannot be measured.
     """
-    unmerged = unmerged_question(run)
+    unmerged = unmerged_question(run.config)
     run.study.adopt(unmerged)
     measure_round.with_options(name="measure unmerged models")(run, pool, unmerged)
     tree = TreeSearch(run)

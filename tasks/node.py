@@ -51,7 +51,6 @@ class NodeSearch(Run):
         self.merge = merge
         self.study = study_of(whole.study.brief, merge.node)
         self.config, self.objectives = self.study.config, self.study.objectives
-        self.places = [at for at, each in enumerate(whole.objectives) if each.name in self.study.brief.names]
         self._answered: dict[str, tuple[Question, list[Evaluation]]] = {}
 
     @property

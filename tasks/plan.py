@@ -21,6 +21,7 @@ from mapmerge.threads import one_thread
 from tasks.inputs import Inputs, freeze, open_inputs
 from tasks.node import study_of
 from tasks.resident import Blueprint, Resident
+from tasks.tree import unmerged_question
 
 _TIMED_ITEMS = 256
 _TIMED_CALLS = 4
@@ -140,30 +141,31 @@ def _times(entry: Round, often: int) -> Round:
 
 
 def _unmerged_round(config: StudyConfig, sizes: dict[str, int]) -> Round:
-    """Return what is measured before the first node: the base, and each expert on its own objectives.
-
-    An objective that is nobody's is measured on all experts.
-    """
-    belongs, k = owners_of(config), len(config.experts)
-    experts = k if None in belongs.values() else len(set(belongs.values()))
-    models = {name: 2 if owner else k + 1 for name, owner in belongs.items()}
-    entry = _round("unmerged models", experts + 1, {name: size * models[name] for name, size in sizes.items()})
-    return {**entry, "evaluations": sum(models.values())}
+    """Return what is measured before the first node."""
+    question = unmerged_question(config)
+    entry = _round("unmerged models", len(question.coefficients), _asked(question, sizes))
+    return {**entry, "evaluations": len(question.requests(list(sizes)))}
 
 
 def _search_rounds(study: Study, first: Question) -> list[Round]:
     """Return what the search would measure: its first round, and what the budget leaves for the rest at most."""
     brief = study.brief
     sizes = dict(zip(brief.names, brief.items, strict=True))
-    seen = dict.fromkeys(brief.names, 0)
-    for _, name, sample in first.requests(brief.names):
-        seen[name] += sizes[name] if sample is None else len(sample.items)
+    seen = _asked(first, sizes)
     candidates = len(first.coefficients)
     left = brief.budget - sum(seen.values())
     more = left * candidates // sum(seen.values())
     words = "gate (only if a surrogate fails it)" if study.config.method == "map" else "further rounds (at most)"
     rest = {name: count * more // candidates for name, count in seen.items()}
     return [_round(first.name, candidates, seen), *([_round(words, more, rest)] if more else [])]
+
+
+def _asked(question: Question, sizes: dict[str, int]) -> dict[str, int]:
+    """Return how many items of each objective a question puts through models; `sizes` of the whole item sets."""
+    seen = dict.fromkeys(sizes, 0)
+    for _, name, sample in question.requests(list(sizes)):
+        seen[name] += sizes[name] if sample is None else len(sample.items)
+    return seen
 
 
 def _final_rounds(config: StudyConfig, inputs: Inputs, counts: dict[str, int], front: int) -> list[Round]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from mapmerge.config.model import Compute
+from mapmerge.config.sections import Compute
 from mapmerge.records import Array, Split, Wanted
 from tasks.resident import Blueprint, Measured
 

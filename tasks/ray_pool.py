@@ -16,7 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from mapmerge.config.model import Compute
+from mapmerge.config.sections import Compute
 from mapmerge.errors import FailedRunError
 from tasks.pool import Finished, Work
 from tasks.progress import Progress, report

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mapmerge.config import StudyConfig
 from mapmerge.config.nodes import owners_of, preferences_of
-from mapmerge.errors import ConfigError, FailedRunError
+from mapmerge.errors import FailedRunError
 from mapmerge.fronts.indicators import Normalisation
 from mapmerge.methods.units import score_noise
 from mapmerge.nested.choice import choose
@@ -27,13 +28,13 @@ UNMERGED = "unmerged"
 """Name of the question about the base and the experts as they are."""
 
 
-def unmerged_question(run: Run) -> Question:
+def unmerged_question(config: StudyConfig) -> Question:
     """Return what must be known before the first node: the base on all objectives, each expert on its own.
 
     An objective that is nobody's is measured on all experts.
     """
-    experts = [expert.name for expert in run.config.experts]
-    belongs = owners_of(run.config)
+    experts = [expert.name for expert in config.experts]
+    belongs = owners_of(config)
     wanted = [dict.fromkeys(belongs)]
     wanted += [dict.fromkeys(name for name, owner in belongs.items() if owner in (expert, None)) for expert in experts]
     rows = np.vstack([np.zeros((1, len(experts))), np.eye(len(experts))])
@@ -49,7 +50,6 @@ class TreeSearch:
 
     Raises:
         FailedRunError: the base, or an objective's own expert, could not be measured.
-        ConfigError: the tree cannot be made for these objectives.
     """
 
     def __init__(self, run: Run) -> None:
@@ -119,7 +119,8 @@ class TreeSearch:
         """Let every preference that waits for a node choose of it."""
         search = self._done[run.key]
         names, scale = search.study.brief.names, self._scale
-        own = Normalisation(scale.reference[search.places], scale.ideal[search.places])
+        places = [self._run.study.brief.names.index(name) for name in names]
+        own = Normalisation(scale.reference[places], scale.ideal[places])
         landscape = search.study.fit().landscape()
         for number in run.waiting:
             weights = group_weights(names, self._preferences[number])
@@ -159,9 +160,4 @@ class TreeSearch:
             if owner == expert:
                 weights.append(self._preferences[0].get(name, 0.0))
                 scores.append(unit_score(self._score(expert, column), self._run.objectives[column]))
-        if not scores:
-            raise ConfigError(
-                f"the tree `paper` pairs experts by their metrics, and expert {expert!r} has no objective; "
-                "take `similarity` or `balanced`"
-            )
         return float(np.average(scores, weights=weights if sum(weights) else None))

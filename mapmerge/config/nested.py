@@ -1,12 +1,17 @@
 """What a study file may say of nested merging."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mapmerge.config.section import Section
-from mapmerge.errors import did_you_mean
+from mapmerge.config.sections import Section
+from mapmerge.errors import ConfigError, PreferenceError, did_you_mean
+from mapmerge.nested.groups import Owners, group_weights
 from mapmerge.nested.tree import FEWEST, MOST
+from mapmerge.nested.written import read_tree
+from mapmerge.surrogates.features import parameter_count
 
 
 class Nested(Section):
@@ -91,6 +96,59 @@ class Nested(Section):
     def wishes(self) -> int:
         """How many preferences there are."""
         return self.preferences if isinstance(self.preferences, int) else len(self.preferences)
+
+    def check_tree(self, experts: Sequence[str], belongs: Owners, *, sampled: bool) -> None:
+        """Raise unless these experts can be merged along the tree.
+
+        Args:
+            experts: their names.
+            belongs: the expert of each objective.
+            sampled: whether the study says how many items an evaluation sees.
+
+        Raises:
+            ValueError: with what is wrong.
+        """
+        k = len(experts)
+        if k < FEWEST:
+            raise ValueError(f"`nested` merges at least {FEWEST} experts, there is {k}: nothing to merge")
+        idle = [expert for expert in experts if expert not in belongs.values()]
+        if self.tree == "paper" and idle:
+            raise ValueError(
+                f"the tree `paper` pairs experts by their scores, and expert {idle[0]!r} has no objective: give it one "
+                "by `expert:` of an objective, or take `similarity` or `balanced`"
+            )
+        most = FEWEST if self.tree == "paper" else min(k, self.fan_in)
+        if isinstance(self.tree, list):
+            try:
+                tree = read_tree(self.tree, experts)
+            except ConfigError as error:
+                said = str(error)
+                raise ValueError(f"nested.{said}" if said.startswith("tree") else f"nested.tree: {said}") from None
+            most = max(len(node.children) for node in tree.nodes)
+        p, given = parameter_count(most), self.evaluations
+        if self.method == "map" and not sampled and given is not None and given < p:
+            raise ValueError(
+                f"nested.evaluations is {given}, but `map` fits p = (f+1)(f+2)/2 = {p} parameters an objective for a "
+                f"node of f = {most} children: give at least {p}, better {2 * p}"
+            )
+
+    def check_preferences(self, objectives: Sequence[str]) -> None:
+        """Raise unless every preference is one of these objectives.
+
+        Raises:
+            ValueError: with what is wrong.
+        """
+        for index, preference in enumerate(self.preferences if isinstance(self.preferences, list) else ()):
+            where = f"nested.preferences[{index}]"
+            for name in preference:
+                if name not in objectives:
+                    raise ValueError(f"{where}: no objective is called {name!r}; {did_you_mean(name, objectives)}")
+            if not math.isfinite(sum(preference.values())):
+                raise ValueError(f"{where}: expected weights that are finite and have a finite sum, got {preference}")
+            try:
+                group_weights(objectives, preference)
+            except PreferenceError as error:
+                raise ValueError(f"{where}: {error}") from None
 
 
 def _is_number(value: object) -> bool:

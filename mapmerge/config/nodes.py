@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from mapmerge.config.model import Budget, Expert, Method, StudyConfig, owners_of
+from mapmerge.config.model import Expert, Method, StudyConfig, owners_of
 from mapmerge.config.reading import validate
+from mapmerge.config.sections import Budget
 from mapmerge.nested.building import balanced, similarity
 from mapmerge.nested.cost import candidates
 from mapmerge.nested.grid import preference_grid

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mapmerge.config.model import Budget
+from mapmerge.config.sections import Budget
 from mapmerge.designs.region import Region
 from mapmerge.errors import FailedRunError
 from mapmerge.history import History

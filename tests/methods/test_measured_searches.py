@@ -9,7 +9,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 from pymoo.optimize import minimize
 
-from mapmerge.config.model import Budget
+from mapmerge.config.sections import Budget
 from mapmerge.fronts.dominance import nondominated
 from mapmerge.history import History
 from mapmerge.methods.protocol import Brief

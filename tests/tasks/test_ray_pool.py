@@ -7,7 +7,7 @@ import pytest
 import ray
 
 from mapmerge.config import read_study
-from mapmerge.config.model import Compute
+from mapmerge.config.sections import Compute
 from mapmerge.errors import FailedRunError
 from mapmerge.sampling.draw import draw
 from tasks.pool import Work, open_pool

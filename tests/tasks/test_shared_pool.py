@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapmerge.config.model import Compute
+from mapmerge.config.sections import Compute
 from mapmerge.errors import BadInputError, FailedRunError
 from tasks.pool import Finished, Work
 from tasks.progress import Progress, listening, report
