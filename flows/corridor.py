@@ -25,6 +25,9 @@ def walk(run: Run, event: str) -> str:
         with open_pool(run.config.compute, run.blueprint) as pool:
             for repeat in run.study.ask_repeats():
                 measure_round.with_options(name=f"measure {repeat.name}")(run, pool, repeat)
+            if run.known is not None:
+                run.study.know(run.known)
+                measure_round.with_options(name="recall what is known")(run, pool, run.known)
             settled = search_tree(run, pool) if run.config.method == "nested" else None
             _search(run, pool)
             measure_round.with_options(name="measure scalars")(run, pool, run.study.ask_scalars())

@@ -11,6 +11,7 @@ def find_front(
     output: str = "mapmerge-output",
     run_id: str | None = None,
     overrides: list[str] | None = None,
+    extend: str | None = None,
 ) -> str:
     """Find merged models along a merge tree and publish them: `flows.pareto.find_front` with `method: nested`.
 
@@ -19,8 +20,9 @@ def find_front(
         output: URI that holds the shared ledger `evaluations/` and `runs/RUN_ID/`.
         run_id: name of the run; by default made from the study's name and the time.
         overrides: values of the study to replace, such as `nested.preferences=10`.
+        extend: a complete run, of a family with fewer or more experts: what it measured is not measured again.
 
     Returns:
         The URI of the complete run.
     """
-    return pareto.find_front.fn(study, output, run_id, ["method=nested", *(overrides or [])])
+    return pareto.find_front.fn(study, output, run_id, ["method=nested", *(overrides or [])], extend)

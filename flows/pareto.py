@@ -21,6 +21,7 @@ def find_front(
     output: str = "mapmerge-output",
     run_id: str | None = None,
     overrides: list[str] | None = None,
+    extend: str | None = None,
 ) -> str:
     """Find the Pareto front of a study and publish it.
 
@@ -29,6 +30,7 @@ def find_front(
         output: URI that holds the shared ledger `evaluations/` and `runs/RUN_ID/`.
         run_id: name of the run; by default made from the study's name and the time.
         overrides: values of the study to replace, such as `budget.evaluations=60`.
+        extend: a complete run, of a family with fewer or more experts: what it measured is not measured again.
 
     Returns:
         The URI of the complete run.
@@ -37,7 +39,7 @@ def find_front(
         BadInputError: the study or what it names cannot be used; nothing was measured.
         FailedRunError: too many evaluations failed, or the resources are not there.
     """
-    return walk(prepare(study, output, run_id or new_run_id(study), overrides or []), "started")
+    return walk(prepare(study, output, run_id or new_run_id(study), overrides or [], extend), "started")
 
 
 @flow(name="resume-front", flow_run_name=run_name)

@@ -1,7 +1,7 @@
 """What a study was told, in the order in which it asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -55,10 +55,13 @@ class History:
     Args:
         objectives: names of the m objectives.
         rounds: what was asked and told.
+        before: what was known when the search began, from somebody else: it counts as measured, but not as anything
+            that the search has asked or spent.
     """
 
     objectives: tuple[str, ...]
     rounds: tuple[Round, ...] = ()
+    before: tuple[Round, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rounds)
@@ -66,9 +69,12 @@ class History:
     @cached_property
     def evaluations(self) -> tuple[Evaluation, ...]:
         """Every measurement once, failed ones included, in the order asked."""
-        # Objectives that are measured in the same way share their keys.
-        once = {(each.key, each.objective): each for done in self.rounds for each in done.evaluations}
-        return tuple(once.values())
+        return _once((*self.before, *self.rounds))
+
+    @cached_property
+    def asked(self) -> tuple[Evaluation, ...]:
+        """Those of them that the search itself asked for."""
+        return _once(self.rounds)
 
     def of(self, objective: str) -> list[Evaluation]:
         """Return what was measured of one objective, without what failed."""
@@ -125,8 +131,13 @@ class History:
         names = [each.question.name for each in self.rounds]
         if question.name in names:
             at = names.index(question.name)
-            return History(self.objectives, (*self.rounds[:at], done, *self.rounds[at + 1 :]))
-        return History(self.objectives, (*self.rounds, done))
+            return replace(self, rounds=(*self.rounds[:at], done, *self.rounds[at + 1 :]))
+        return replace(self, rounds=(*self.rounds, done))
+
+
+def _once(rounds: Sequence[Round]) -> tuple[Evaluation, ...]:
+    # Objectives that are measured in the same way share their keys.
+    return tuple({(each.key, each.objective): each for done in rounds for each in done.evaluations}.values())
 
 
 def _place(coefficients: Array, objective: str, sample: Sample | None) -> tuple[bytes, str, bytes]:

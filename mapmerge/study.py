@@ -34,7 +34,7 @@ class FinalQuestion:
 
     Args:
         sets: candidates [n, k] by what they are: `delivered`, `base`, `experts`, `uniform`, `best_scalar`,
-            `random_search`.
+            `random_search`, `before_refinement`.
         scalar: the one behind `best_scalar`.
     """
 
@@ -72,6 +72,7 @@ class Study:
     unstable: tuple[str, ...] = ()
     rounds: list[Round] = field(default_factory=list, init=False)
     _asked: list[Question] = field(default_factory=list, init=False)
+    _known: list[Question] = field(default_factory=list, init=False)
     _last: History = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +122,13 @@ class Study:
         if question.name not in (asked.name for asked in self._asked):
             self._asked.append(question)
 
+    def know(self, question: Question) -> None:
+        """Count a question as one that was answered before the search began, such as those of an earlier run.
+
+        It is told like any other, teaches the surrogates, and is not among what the search asked or spent.
+        """
+        self._known.append(question)
+
     def ask_repeats(self) -> list[Question]:
         """Return the questions that measure one and the same merge again, for the objectives that are unstable.
 
@@ -146,13 +154,14 @@ class Study:
         (one,) = samples_for(self.brief, "scalars", 1, scalar_counts(self.brief, self._asked[0])) or (None,)
         return Question("scalars", "search", coefficients, None if one is None else (one,) * len(scalars))
 
-    def ask_final(self, delivered: Array) -> "FinalQuestion":
+    def ask_final(self, delivered: Array, unrefined: Array | None = None) -> "FinalQuestion":
         """Return what is to be measured on held-out items: the delivered points and every baseline.
 
         There is no random search where no candidate was chosen blindly.
 
         Args:
             delivered: what `predict` chose, shape [n, k].
+            unrefined: those of them that a last search started from, shape [n, k]; None where there was none.
         """
         k = self.brief.k
         scalar, merge = self.best_scalar()
@@ -164,6 +173,7 @@ class Study:
                 "uniform": np.full((1, k), 1.0 / k),
                 "best_scalar": merge[None],
                 **({"random_search": self.random_search()} if self._blind.rounds else {}),
+                **({} if unrefined is None else {"before_refinement": unrefined}),
             },
             scalar=scalar,
         )
@@ -202,11 +212,12 @@ class Study:
     def _told(self, asked: list[Question]) -> History:
         """Return what was told of some questions; the very same object as long as it says the same."""
         rounds = {done.question.name: done for done in self.rounds}
-        told = tuple(rounds[question.name] for question in asked if question.name in rounds)
-        if len(told) != len(self._last) or any(
-            one is not other for one, other in zip(told, self._last.rounds, strict=True)
-        ):
-            self._last = History(self.brief.names, told)
+        told, before = (
+            tuple(rounds[question.name] for question in questions if question.name in rounds)
+            for questions in (asked, self._known)
+        )
+        if list(map(id, told + before)) != list(map(id, self._last.rounds + self._last.before)):
+            self._last = History(self.brief.names, told, before)
         return self._last
 
     # What the answers say

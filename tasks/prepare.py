@@ -11,9 +11,10 @@ from prefect.cache_policies import NO_CACHE
 
 from mapmerge.config import StudyConfig, read_study
 from mapmerge.config.reading import override_config
+from mapmerge.earlier import from_json, holds_for, to_json
 from mapmerge.errors import ConfigError, RunError
 from mapmerge.ledger.evaluations import EvaluationLedger
-from mapmerge.ledger.runs import RunFolder, find_run
+from mapmerge.ledger.runs import RunFolder, find_run, open_run
 from mapmerge.ledger.store import Store
 from mapmerge.nested.written import read_tree
 from mapmerge.study import Study
@@ -31,8 +32,15 @@ def new_run_id(study: str) -> str:
 
 
 @task(name="prepare", cache_policy=NO_CACHE)
-def prepare(study: str, output: str, run_id: str, overrides: list[str]) -> Run:
+def prepare(study: str, output: str, run_id: str, overrides: list[str], extend: str | None = None) -> Run:
     """Check a study and everything it names, and open a new run for it.
+
+    Args:
+        study: path of the study file.
+        output: where the run and the ledger are.
+        run_id: name of the run.
+        overrides: values of the study to replace.
+        extend: URI of a complete run whose measurements are to teach the surrogates of this one.
 
     Raises:
         BadInputError: something cannot be used; nothing was measured and no run exists.
@@ -48,9 +56,16 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str]) -> Run:
     if frozen.get("tree"):
         for node in read_tree(frozen["tree"], [expert.name for expert in config.experts]).nodes:
             study_of(whole.brief, node)
+    earlier = None if extend is None else open_run(extend)
+    if earlier is not None:
+        known = holds_for(from_json(earlier.get_json("measured")), earlier.study(), frozen)
+        frozen |= {"extends": earlier.uri, "known": to_json(known)}
     folder = RunFolder(Store(output), run_id)
     folder.create(frozen)
-    return Run(folder, EvaluationLedger(folder.store), folder.study())
+    run = Run(folder, EvaluationLedger(folder.store), folder.study())
+    if earlier is not None and run.known is not None:
+        run.ledger.copy(EvaluationLedger(earlier.store), (request.key for request in run.requests(run.known)))
+    return run
 
 
 @task(name="prepare", cache_policy=NO_CACHE)

@@ -9,6 +9,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from mapmerge.answer.result import answer
+from mapmerge.earlier import measured, to_json
 from mapmerge.records import Evaluation
 from mapmerge.report.page import render
 from mapmerge.response import ResponseSurfaces
@@ -39,12 +40,14 @@ def publish(run: Run, final: FinalQuestion) -> str:
         "run_uri": run.uri,
         "run_id": run.folder.run_id,
         **_costs(evaluations),
+        "extends": _extends(run),
         "seconds": seconds_at_work(events),
         "failures": [_failure(run, failure) for failure in run.folder.failures()],
         "warnings": [*run.frozen["warnings"], *run.ledger.warnings, *found["warnings"], *_notes(evaluations)],
         "provenance": {**_provenance(run), "started": events[0]["time"], "finished": events[-1]["time"]},
     }
     run.folder.put_json("result", result)
+    run.folder.put_json("measured", to_json(measured(run.study.rounds)))
     page = render(run.folder.get_json("result"))  # as `mapmerge report` will render it, byte for byte
     run.folder.files.replace("report.html", page.encode())
     show(result)
@@ -62,6 +65,13 @@ def _costs(evaluations: list[Evaluation]) -> dict[str, int]:
         "evaluations_failed": sum(evaluation.error is not None for evaluation in once),
         "items_forwarded": sum(evaluation.items for evaluation in paid),
     }
+
+
+def _extends(run: Run) -> dict[str, Any] | None:
+    """Say which run this one extends, and how many of its measurements teach it."""
+    if run.known is None:
+        return None
+    return {"run": run.frozen["extends"], "evaluations": len(run.requests(run.known))}
 
 
 def _failure(run: Run, failure: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mapmerge.address import evaluation_address
 from mapmerge.config import StudyConfig
+from mapmerge.earlier import from_json
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.runs import RunFolder
 from mapmerge.records import Array, Evaluation, Question, Sample, Split
@@ -67,6 +68,11 @@ class Run:
         unstable = tuple(name for name, same in steady.items() if not same)
         self.study = Study(self.config, self.objectives, search, held_out, unstable)
         self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"])
+
+    @cached_property
+    def known(self) -> Question | None:
+        """What an earlier run measured of this study's merges, None where this run extends none."""
+        return from_json(self.frozen["known"]) if "known" in self.frozen else None
 
     @property
     def uri(self) -> str:

@@ -32,4 +32,4 @@ def search(run: Run, settled: Array | None = None) -> FinalQuestion:
         new = [row for row in delivered if not (settled == row).all(axis=1).any()]
         delivered = np.vstack([settled, *new])[: run.config.budget.front]
     run.folder.append_event("search", {"delivered": len(delivered)})
-    return run.study.ask_final(delivered)
+    return run.study.ask_final(delivered, settled if run.config.nested.refine else None)

@@ -67,14 +67,19 @@ def _run(options: argparse.Namespace) -> int:
     from mapmerge.config import read_study
 
     overrides = [*options.overrides, *_ray_override(options)]
-    read_study(Path(options.study), overrides)  # an error in the file should not wait for the orchestrator to start
+    if options.prefer_grid is not None:
+        overrides.append(f"nested.preferences={options.prefer_grid}")
+    study = read_study(Path(options.study), overrides)  # an error in the file should not wait for the orchestrator
+    if options.prefer_grid is not None and study.method != "nested":
+        raise BadInputError(f"--prefer-grid is of method nested, and the study has method {study.method}")
     _quiet_orchestrators()
     from flows.pareto import find_front
     from tasks.prepare import new_run_id
 
+    earlier = None if options.extend is None else run_uri(options.extend)
     run_id = options.run_id or new_run_id(options.study)
     print(f"run {run_id}", file=sys.stderr, flush=True)
-    uri = _drive(lambda: find_front(options.study, options.output, run_id, overrides))
+    uri = _drive(lambda: find_front(options.study, options.output, run_id, overrides, earlier))
     return _show_result(uri, as_json=options.json)
 
 

@@ -39,6 +39,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="holds the shared ledger and the runs (default %(default)s)",
     )
     run.add_argument("--run-id", metavar="ID", help="name of the run (default: study, date and time)")
+    run.add_argument(
+        "--extend",
+        metavar="RUN",
+        help="a complete run whose measurements count here too, such as one of a family with fewer experts",
+    )
+    run.add_argument(
+        "--prefer-grid",
+        type=int,
+        metavar="N",
+        help="of method nested: find merges for N evenly spread preferences, as --set nested.preferences=N",
+    )
     _ray(run)
     run.add_argument(
         "--json", action="store_true", help="print the result as one JSON object, and nothing else, on stdout"

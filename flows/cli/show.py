@@ -37,6 +37,8 @@ def print_result(result: Mapping[str, Any]) -> None:
         f"{result['evaluations_failed']} failed   items forwarded {result['items_forwarded']:,}   "
         f"{result['seconds']:.0f} s"
     )
+    if extended := result.get("extends"):
+        console.print(f"{extended['evaluations']} evaluations of {extended['run']} were re-used", markup=False)
     console.print(result["verdict"], style="bold")
     for warning in result["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False)

@@ -27,7 +27,7 @@ SCHEMA = "mapmerge/result/1"
 LEVEL = 0.9
 """Coverage of every interval in a result."""
 
-BASELINES = ("experts", "uniform", "best_scalar", "random_search")
+BASELINES = ("experts", "uniform", "best_scalar", "random_search", "before_refinement")
 """What the front is compared with; the base is measured too, as one of the units."""
 
 

@@ -13,6 +13,7 @@ _SPOKEN = {
     "uniform": "the uniform merge",
     "best_scalar": "the best single scaling factor",
     "random_search": "random search",
+    "before_refinement": "the merges of the tree before refinement",
 }
 
 

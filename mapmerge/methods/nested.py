@@ -44,28 +44,27 @@ class Nested:
         """Ask for the next round of the refinement, None where there is to be none."""
         if not self.brief.config.nested.refine:
             return None
-        before, refining = _parts(history)
-        return self._refinement(before).ask(refining, pending)
+        return self._refinement(history).ask(_refining(history), pending)
 
     def fit(self, history: History) -> ResponseSurfaces:
         """Fit one surrogate an objective to what the nodes and the refinement measured, over all experts."""
-        before, refining = _parts(history)
+        refining = _refining(history)
         if refining.rounds:
-            return self._refinement(before).fit(refining)
-        rows = before.observations.coefficients
+            return self._refinement(history).fit(refining)
+        rows = history.observations.coefficients
         mass = rows.sum(axis=1)
         region = Region(rows.min(axis=0), rows.max(axis=0), (float(mass.min()), float(mass.max())))
-        return fit_surfaces(self.brief, before, region, FITS[self.brief.config.adaptive.surrogate])
+        return fit_surfaces(self.brief, history, region, FITS[self.brief.config.adaptive.surrogate])
 
     def deliver(self, history: History, surfaces: ResponseSurfaces) -> Array:
         """Return the front of the refinement, none without one: the settled merges are delivered in any case."""
-        before, refining = _parts(history)
+        refining = _refining(history)
         if not refining.rounds:
             return np.zeros((0, self.brief.k))
-        return self._refinement(before).deliver(refining, surfaces)
+        return self._refinement(history).deliver(refining, surfaces)
 
-    def _refinement(self, before: History) -> "Refinement":
-        settled = [done.question.coefficients for done in before.rounds if done.question.name == SETTLED]
+    def _refinement(self, history: History) -> "Refinement":
+        settled = [done.question.coefficients for done in history.rounds if done.question.name == SETTLED]
         if not settled:
             raise FailedRunError("nothing can be refined before the nodes are done")
         lower, upper = settled[0].min(axis=0) - _REACH, settled[0].max(axis=0) + _REACH
@@ -73,7 +72,7 @@ class Nested:
         config = self.brief.config.model_copy(update={"method": "adaptive", "budget": budget})
         # Experts are added, not taken away, unless a merge that was chosen does so already.
         region = Region(np.maximum(lower, np.minimum(settled[0].min(axis=0), 0.0)), upper)
-        return Refinement(replace(self.brief, config=config), before, region)
+        return Refinement(replace(self.brief, config=config), region)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +81,9 @@ class Refinement(Adaptive):
 
     Args:
         brief: with the budget of the refinement.
-        before: what the nodes measured.
         region: where it begins.
     """
 
-    before: History
     region: Region
 
     def _begin(self, size: int, counts: tuple[int, ...] | None) -> Question:
@@ -95,19 +92,9 @@ class Refinement(Adaptive):
         wanted = samples_for(self.brief, name, size, counts)
         return Question(name, "search", rows, wanted, region=self.region.to_json(), blind=False)
 
-    def fit(self, history: History) -> ResponseSurfaces:
-        """Fit one surrogate an objective to everything, in the region of the last round."""
-        if history not in self._fitted:
-            region = history.rounds[-1].question.region
-            assert region is not None
-            everything = History(history.objectives, self.before.rounds + history.rounds)
-            fit = FITS[self.brief.config.adaptive.surrogate]
-            self._fitted[history] = fit_surfaces(self.brief, everything, Region.from_json(region), fit)
-        return self._fitted[history]
 
-
-def _parts(history: History) -> tuple[History, History]:
-    """Return what came before the refinement, and the refinement."""
+def _refining(history: History) -> History:
+    """Return the rounds of the refinement, with all others as what was known before it."""
     mine = tuple(done for done in history.rounds if done.question.name.startswith(_REFINING))
     others = tuple(done for done in history.rounds if not done.question.name.startswith(_REFINING))
-    return History(history.objectives, others), History(history.objectives, mine)
+    return History(history.objectives, mine, history.before + others)

@@ -60,9 +60,7 @@ class Brief:
         What failed counts: a search that got it back for free could go on for ever.
         """
         sizes = dict(zip(self.names, self.items, strict=True))
-        return sum(
-            sizes[each.objective] if each.sample is None else len(each.sample.items) for each in history.evaluations
-        )
+        return sum(sizes[each.objective] if each.sample is None else len(each.sample.items) for each in history.asked)
 
     def rng(self, *purpose: str | int) -> np.random.Generator:
         """Return the random generator of one purpose."""

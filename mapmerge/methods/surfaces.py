@@ -115,13 +115,14 @@ def _adjusted(history: History, surrogates: Sequence[Surrogate], brief: Brief) -
         evaluations = history.of(name)
         predicted = surrogate.predict(np.vstack([each.coefficients for each in evaluations]))
         adjusted |= {(each.key, name): each for each in adjust(evaluations, predicted, size)}
-    return History(
-        history.objectives,
-        tuple(
+
+    def freed(rounds: Sequence[Round]) -> tuple[Round, ...]:
+        return tuple(
             Round(done.question, tuple(adjusted.get((each.key, each.objective), each) for each in done.evaluations))
-            for done in history.rounds
-        ),
-    )
+            for done in rounds
+        )
+
+    return History(history.objectives, freed(history.rounds), freed(history.before))
 
 
 def gate(brief: Brief, history: History, surfaces: ResponseSurfaces) -> list[Verdict]:

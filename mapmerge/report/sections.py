@@ -25,6 +25,7 @@ BASELINE_WORDS = {
     "uniform": "uniform merge",
     "best_scalar": "best scalar",
     "random_search": "random search",
+    "before_refinement": "merges of the tree, before refinement",
 }
 """What the report calls the baselines that the front is compared with."""
 

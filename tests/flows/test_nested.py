@@ -76,6 +76,9 @@ def test_refinement_searches_on_from_there(probe_family, tmp_path):
     result = run(probe_family(objectives=objectives(3), k=3), tmp_path / "out", "nested.refine=6")
     assert len(result["front"]) > 1
     assert any(entry["round"].startswith("round-") for entry in result["history"])
+    (row,) = [entry for entry in result["comparisons"] if entry["baseline"] == "before_refinement"]
+    assert row["hypervolume"] < result["hypervolume"]["value"]
+    assert row["words"] == "better"
 
 
 def test_siblings_on_actors_find_what_one_process_finds(probe_family, local_ray, tmp_path):
