@@ -13,6 +13,7 @@ from mapmerge.surrogates.gaussian_process import fit_gaussian_process
 from mapmerge.surrogates.margins import fit_margins
 from mapmerge.surrogates.protocol import Surrogate
 from mapmerge.surrogates.selection import select
+from mapmerge.surrogates.thin import fit_thin_quadratic
 
 _MARGINS_KNOWN = 0.5
 """Share of the candidates whose margins must be known, or they say less than the scores do."""
@@ -44,9 +45,14 @@ class Told:
         return self.coefficients, self.scores, self.variances, self.items, self.metric
 
     @property
+    def few(self) -> bool:
+        """Whether there are fewer candidates than a quadratic has parameters."""
+        return len(self.scores) < parameter_count(self.coefficients.shape[1])
+
+    @property
     def tells_margins(self) -> bool:
-        """Whether there are margins of enough candidates: of fewer than a quadratic has parameters they mislead."""
-        if self.margins is None or len(self.scores) < parameter_count(self.coefficients.shape[1]):
+        """Whether there are margins of enough candidates: of few they mislead."""
+        if self.margins is None or self.few:
             return False
         return bool((~np.isnan(self.margins)).any(axis=1).mean() >= _MARGINS_KNOWN)
 
@@ -55,13 +61,13 @@ Fit = Callable[[Told], Surrogate]
 
 
 def quadratic(told: Told) -> Surrogate:
-    """Fit a quadratic to scores."""
-    return fit_quadratic(*told.plain)
+    """Fit a quadratic to scores: the same one, held in another way, where points are fewer than its parameters."""
+    return fit_thin_quadratic(*told.plain) if told.few else fit_quadratic(*told.plain)
 
 
 def gaussian_process(told: Told) -> Surrogate:
-    """Fit a Gaussian process around a quadratic to scores."""
-    return fit_gaussian_process(*told.plain)
+    """Fit a Gaussian process around a quadratic to scores; the quadratic alone where there are too few of them."""
+    return quadratic(told) if told.few else fit_gaussian_process(*told.plain)
 
 
 def margins(told: Told) -> Surrogate:
@@ -81,7 +87,7 @@ def best(told: Told) -> Surrogate:
     simple = quadratic(told)
     if told.tells_margins:
         simple = select([margins(told), simple])
-    return simple if simple.kind == "margins" else select([simple, gaussian_process(told)])
+    return simple if told.few or simple.kind == "margins" else select([simple, gaussian_process(told)])
 
 
 FITS: Mapping[str, Fit] = {

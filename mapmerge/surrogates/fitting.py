@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from mapmerge.threads import one_blas_thread
 _STRENGTHS = 10.0 ** np.arange(2.0, -10.5, -0.5)
 """Ridge strengths that are tried, in units of the information of all scores together."""
 
-_SLOPE_SHARE = 0.1
+SLOPE_SHARE = 0.1
 """Slopes are held back this much as strongly as curvatures: best on synthetic and on real merges, see the docs."""
 
 _TINY = 1e-200
@@ -82,35 +83,105 @@ class Solved:
 @one_blas_thread()
 def solve_quadratic(coefficients: Array, scores: Array, variances: Array, items: Array, metric: Metric) -> Solved:
     """Do what `fit_quadratic` does, and return also what was solved."""
-    coefficients, scores, variances, items = (
-        np.array(values, dtype=np.float64) for values in (coefficients, scores, variances, items)
-    )
-    _check(coefficients, scores, variances, items, metric)
-    link = Link.of(metric)
-    centre, scale = np.mean(coefficients, axis=0), np.std(coefficients, axis=0)
-    scale = np.where(scale > 1e-12 * np.abs(centre), scale, 1.0)
-    features = quadratic_features(standardise(coefficients, centre, scale))
-    problem = Problem(link, features, _answers(link, scores, items), items)
-    floor = noise_of_items(link, problem.unit, variances, items)
-    k = coefficients.shape[1]
-    strength, fit = _best_fit(problem, k)
-    scatter = _scatter(problem, fit)
+    given = Given.of(coefficients, scores, variances, items, metric)
+    features, k = quadratic_features(given.points), given.points.shape[1]
+    held = np.concatenate([np.full(k, SLOPE_SHARE), np.ones(features.shape[1] - k - 1)])
+    settled = settle(given, features, held)
     surrogate = QuadraticSurrogate(
-        link=link,
-        centre=centre,
-        scale=scale,
-        parameters=fit.parameters,
-        covariance=max(_dispersion(fit, len(scores), floor), scatter) * fit.inverse,
-        misfit=max(0.0, scatter - floor) / max(float(np.mean(problem.information(fit.parameters))), _TINY),
-        noise=floor / float(np.mean(items)),
-        freedom=max(len(scores) - _used(problem, fit), 1.0),
-        ridge=strength,
-        measured=scores,
-        items=items,
-        left_out=link.mean(leave_one_out(problem, fit)),
+        **settled.common,
+        parameters=settled.fit.parameters,
+        covariance=settled.dispersion * settled.fit.inverse,
+        ridge=settled.strength,
         condition=condition_of(features),
     )
-    return Solved(surrogate, problem, strength * _shape(problem, k), floor)
+    return Solved(surrogate, settled.problem, settled.ridge, settled.floor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What is fitted, once it is known to fit together.
+
+    Args:
+        link: of the metric.
+        centre: shape [k], mean of the coefficients.
+        scale: shape [k], their standard deviation.
+        points: shape [n, k], standardised coefficients.
+        scores: shape [n].
+        variances: shape [n].
+        items: shape [n].
+    """
+
+    link: Link
+    centre: Array
+    scale: Array
+    points: Array
+    scores: Array
+    variances: Array
+    items: Array
+
+    @classmethod
+    def of(cls, coefficients: Array, scores: Array, variances: Array, items: Array, metric: Metric) -> Self:
+        """Check and standardise what `fit_quadratic` takes."""
+        coefficients, scores, variances, items = (
+            np.array(values, dtype=np.float64) for values in (coefficients, scores, variances, items)
+        )
+        _check(coefficients, scores, variances, items, metric)
+        centre, scale = np.mean(coefficients, axis=0), np.std(coefficients, axis=0)
+        scale = np.where(scale > 1e-12 * np.abs(centre), scale, 1.0)
+        points = standardise(coefficients, centre, scale)
+        return cls(Link.of(metric), centre, scale, points, scores, variances, items)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """A fit whose ridge has set itself.
+
+    Args:
+        problem: what was fitted.
+        fit: the minimum.
+        strength: of the ridge, as chosen.
+        ridge: shape [p], what it comes to for each parameter.
+        floor: how many times larger the scores' measured variance is than the noise model expects, on the whole.
+        dispersion: what the inverse in `fit` must be multiplied with to be a covariance.
+        common: what every `Fitted` surrogate is told of it, but for the condition.
+    """
+
+    problem: Problem
+    fit: RidgeFit
+    strength: float
+    ridge: Array
+    floor: float
+    dispersion: float
+    common: dict[str, Any]
+
+
+def settle(given: Given, features: Array, held: Array) -> Settled:
+    """Choose the ridge by leave-one-out, and say how far the fit is off.
+
+    Args:
+        given: what to fit.
+        features: shape [n, q], of its points; the first is the constant.
+        held: shape [q - 1], how strongly a ridge of strength 1 holds back each of the others.
+    """
+    link, items = given.link, given.items
+    problem = Problem(link, features, _answers(link, given.scores, items), items)
+    floor = noise_of_items(link, problem.unit, given.variances, items)
+    shape = np.concatenate([[0.0], held]) * float(np.sum(items * link.weight(problem.linearised())))
+    strength, fit = _best_fit(problem, shape)
+    scatter = _scatter(problem, fit)
+    common = {
+        "link": link,
+        "centre": given.centre,
+        "scale": given.scale,
+        "misfit": max(0.0, scatter - floor) / max(float(np.mean(problem.information(fit.parameters))), _TINY),
+        "noise": floor / float(np.mean(items)),
+        "freedom": max(len(given.scores) - _used(problem, fit), 1.0),
+        "measured": given.scores,
+        "items": items,
+        "left_out": link.mean(leave_one_out(problem, fit)),
+    }
+    dispersion = max(_dispersion(fit, len(given.scores), floor), scatter)
+    return Settled(problem, fit, strength, strength * shape, floor, dispersion, common)
 
 
 def _answers(link: Link, scores: Array, items: Array) -> Array:
@@ -128,9 +199,9 @@ def noise_of_items(link: Link, unit: Array, variances: Array, items: Array) -> f
     return float(np.sum(variances)) / link.span**2 / expected if expected > 0.0 else 1.0
 
 
-def _best_fit(problem: Problem, k: int) -> tuple[float, RidgeFit]:
+def _best_fit(problem: Problem, shape: Array) -> tuple[float, RidgeFit]:
     """Return the ridge strength with the least leave-one-out deviance, and its fit."""
-    shape, start = _shape(problem, k), np.zeros(problem.features.shape[1])
+    start = np.zeros(problem.features.shape[1])
     start[0] = np.mean(problem.linearised())
     best: tuple[float, float, RidgeFit] | None = None
     for strength in _STRENGTHS:  # from the strongest on: of equals the strongest is kept
@@ -141,12 +212,6 @@ def _best_fit(problem: Problem, k: int) -> tuple[float, RidgeFit]:
             best = (lost, float(strength), fit)
     assert best is not None
     return best[1], best[2]
-
-
-def _shape(problem: Problem, k: int) -> Array:
-    """Return how strongly a ridge of strength 1 holds back each parameter, [p]."""
-    shape = np.concatenate([[0.0], np.full(k, _SLOPE_SHARE), np.ones(problem.features.shape[1] - k - 1)])
-    return shape * float(np.sum(problem.items * problem.link.weight(problem.linearised())))
 
 
 def _dispersion(fit: RidgeFit, n: int, floor: float) -> float:

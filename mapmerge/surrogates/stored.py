@@ -6,9 +6,11 @@ from mapmerge.surrogates.gaussian_process import GaussianProcessSurrogate
 from mapmerge.surrogates.margins import MarginSurrogate
 from mapmerge.surrogates.protocol import Surrogate
 from mapmerge.surrogates.quadratic import QuadraticSurrogate
+from mapmerge.surrogates.thin import ThinQuadraticSurrogate
 
 _FAMILIES = {
-    family.kind: family.from_json for family in (QuadraticSurrogate, GaussianProcessSurrogate, MarginSurrogate)
+    family.kind: family.from_json
+    for family in (QuadraticSurrogate, ThinQuadraticSurrogate, GaussianProcessSurrogate, MarginSurrogate)
 }
 
 

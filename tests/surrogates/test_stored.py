@@ -42,5 +42,5 @@ def test_surfaces_of_surrogates_of_all_kinds_come_back_with_the_same_bits():
 @pytest.mark.parametrize("kind", [None, "forest"])
 def test_a_kind_that_is_none_of_ours_is_refused(kind):
     plain = dict(fit_quadratic(*_measured()).to_json()) | {"kind": kind}
-    with pytest.raises(BadInputError, match="kind 'quadratic' or 'gaussian-process' or 'margins', got"):
+    with pytest.raises(BadInputError, match="kind 'quadratic' or 'thin-quadratic' or 'gaussian-process' or 'margins'"):
         surrogate_from_json(plain)
