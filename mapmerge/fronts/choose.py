@@ -6,18 +6,20 @@ from numpy.typing import NDArray
 
 from mapmerge.errors import BadInputError
 from mapmerge.fronts.dominance import as_gains, nondominated
-from mapmerge.fronts.indicators import Normalisation
+from mapmerge.fronts.indicators import MOST_EXACT, Normalisation
+from mapmerge.fronts.union import union_volume
 from mapmerge.records import Array
 
 _LARGEST = 16  # overlaps that count from seven objectives on, where a volume of many boxes is slow
+_DRAWS = 2**12  # for the volume of overlaps in so many objectives that there is no exact one
 
 
 def choose(gains: Array, count: int, normalisation: Normalisation, *, taken: Array | None = None) -> NDArray[np.intp]:
     """Choose points one by one, each the one that adds most hypervolume to those before it.
 
     The volume that a point alone adds is exact up to six objectives; from seven on only its sixteen largest overlaps
-    with
-    points before it are taken off. No random numbers are used, and ties go to the first point. Hypervolume is
+    with points before it are taken off, and beyond thirty-one objectives these are estimated. Equal input gives equal
+    output, and ties go to the first point. Hypervolume is
     submodular, so that the greedy choice keeps at least 1 - 1/e of what the best choice of equal size could.
 
     Args:
@@ -78,4 +80,6 @@ def _covered(box: Array, there: Array) -> float:
         overlaps = overlaps[nondominated(overlaps)]
     if m >= 7 and len(overlaps) > _LARGEST:
         overlaps = overlaps[np.argsort(-overlaps.prod(axis=1), kind="stable")[:_LARGEST]]
+    if m > MOST_EXACT:
+        return union_volume(overlaps, _DRAWS)
     return float(moocore.hypervolume(overlaps, ref=np.zeros(m), maximise=True))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mapmerge.errors import BadInputError
+from mapmerge.fronts.choose import choose
 from mapmerge.fronts.directions import directions
 from mapmerge.fronts.indicators import (
     Normalisation,
@@ -13,6 +14,7 @@ from mapmerge.fronts.indicators import (
     inverted_generational_distance,
     win_rate,
 )
+from mapmerge.fronts.union import union_volume
 
 unit = st.floats(0.0, 1.0, width=16)
 pairs = arrays(np.float64, st.tuples(st.integers(1, 6), st.just(3)), elements=unit)
@@ -106,3 +108,23 @@ def test_directions_fill_the_orthant() -> None:
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert octant == pytest.approx([0.5, 0.5, np.mean(expected.min(axis=1) > 0.3)], abs=0.02)
     assert directions(3, 1).tolist() == [[1.0]] * 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(m=st.integers(2, 8), n=st.integers(1, 12), seed=st.integers(0, 99))
+def test_the_estimated_volume_of_a_union_is_the_exact_one_but_for_its_noise(m, n, seed):
+    boxes = 0.3 + 0.7 * np.random.default_rng(seed).random((n, m))
+    exact = hypervolume(boxes, np.zeros(m), seconds=1e9)
+    assert union_volume(boxes, 2**14) == pytest.approx(exact, rel=0.05)
+
+
+@pytest.mark.parametrize("m", [32, 128])
+def test_a_front_of_many_objectives_has_a_hypervolume(m):
+    points = np.full((3, m), 0.9)
+    points[1:, 0] = 0.95
+    points[1:, 1] = 0.8
+    # Two of three are the same; together they cover the first and what the others have more of.
+    exact = 0.9**m + 0.05 * 0.8 * 0.9 ** (m - 2)
+    assert hypervolume(points, np.zeros(m)) == pytest.approx(exact, rel=0.01)
+    chosen = choose(points, 3, Normalisation(np.zeros(m), np.ones(m)))
+    assert chosen.tolist() == [0, 1]
