@@ -172,7 +172,7 @@ def inverted_generational_distance(front: Array, target: Array) -> float:
     return generational_distance(target, front)
 
 
-def win_rate(front: Array, other: Array) -> float:
+def win_rate(front: Array, other: Array, *, tie: float = 0.0) -> float:
     """Return how often a point of one front beats a point of another, objective by objective.
 
     1 / (K K' m) times the number of (i, j, n) with F_n(i) > F'_n(j). Ties count for neither side, so that
@@ -182,9 +182,10 @@ def win_rate(front: Array, other: Array) -> float:
     Args:
         front: measured gains, shape [K, m].
         other: measured gains of the other front, shape [K', m].
+        tie: what a tie counts; with 0.5 the two sides share it, and their rates sum to 1.
 
     Returns:
-        Between 0 and 1; 0.5 is a draw where nothing ties.
+        Between 0 and 1; 0.5 is a draw where nothing ties, or where ties are shared.
 
     Raises:
         BadInputError: either is not a finite table.
@@ -193,6 +194,8 @@ def win_rate(front: Array, other: Array) -> float:
 
     >>> win_rate(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0], [2.0, -1.0]]))
     0.5
+    >>> win_rate(np.array([[1.0]]), np.array([[1.0]]), tie=0.5)
+    0.5
     """
-    wins = as_gains(front)[:, None, :] > as_gains(other)[None, :, :]
-    return float(wins.mean())
+    mine, theirs = as_gains(front)[:, None, :], as_gains(other)[None, :, :]
+    return float((mine > theirs).mean() + tie * (mine == theirs).mean())

@@ -74,6 +74,9 @@ def test_win_rate_is_the_triple_sum(a: np.ndarray, b: np.ndarray) -> None:
     by_hand = sum(x[n] > y[n] for x in a for y in b for n in range(3)) / (len(a) * len(b) * 3)
     assert win_rate(a, b) == pytest.approx(by_hand)
     assert win_rate(a, b) + win_rate(b, a) <= 1.0 + 1e-12
+    ties = sum(x[n] == y[n] for x in a for y in b for n in range(3)) / (len(a) * len(b) * 3)
+    assert win_rate(a, b, tie=0.5) == pytest.approx(by_hand + ties / 2)
+    assert win_rate(a, b, tie=0.5) + win_rate(b, a, tie=0.5) == pytest.approx(1.0)
 
 
 @settings(max_examples=40, deadline=None)
