@@ -24,7 +24,7 @@ from mapmerge.fronts.indicators import Normalisation
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Split
 from mapmerge.response import signs
-from tasks.inputs import open_inputs
+from tasks.inputs import Inputs, open_inputs
 from tasks.pool import Pool, Work, open_pool
 from tasks.resident import Blueprint
 
@@ -32,6 +32,20 @@ POPULATION = 200
 MASS = 2.0
 BEST = 50
 """As many points as a run delivers by default."""
+
+
+def fingerprint(inputs: Inputs) -> str:
+    """Return what is equal only for the same models, items and evaluators."""
+    return hashlib.sha256(
+        json.dumps(
+            [
+                inputs.base.fingerprint(),
+                [expert.fingerprint() for expert in inputs.experts.values()],
+                [dict(evaluator.identity) for evaluator in inputs.evaluators.values()],
+            ],
+            sort_keys=True,
+        ).encode()
+    ).hexdigest()
 
 
 class Held:
@@ -45,16 +59,7 @@ class Held:
         self.signs = signs(self.objectives)
         self.k = len(self.config.experts)
         self.blueprint = Blueprint(self.config.model_dump(mode="json"), str(study.parent))
-        self.fingerprint = hashlib.sha256(
-            json.dumps(
-                [
-                    inputs.base.fingerprint(),
-                    [expert.fingerprint() for expert in inputs.experts.values()],
-                    [dict(evaluator.identity) for evaluator in inputs.evaluators.values()],
-                ],
-                sort_keys=True,
-            ).encode()
-        ).hexdigest()
+        self.fingerprint = fingerprint(inputs)
 
     def gains(self, pool: Pool, candidates: Array, split: Split) -> Array:
         """Measure candidates [n, k]: gains [n, m]."""

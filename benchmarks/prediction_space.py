@@ -222,7 +222,7 @@ def _near(front: Array, n: int, region: Region, rng: np.random.Generator) -> Arr
 
 def _scores(worker: Worker, rows: Array, split: Split) -> Array:
     """Measure candidates [n, k] on all items: [n, m]."""
-    measured = worker._measure(Question("test", split, rows))
+    measured = worker.measure(Question("test", split, rows))
     return np.array([each.score for each in measured]).reshape(len(rows), -1)
 
 

@@ -148,9 +148,10 @@ class Worker:
     def find(self, job: Job) -> Found:
         """Run one search."""
         with patch(*PATCHES[job.label]) if job.label in PATCHES else nullcontext():
-            return self._find(Study(self.configured(job), self.objectives, self.items, self.held_out))
+            return self.drive(Study(self.configured(job), self.objectives, self.items, self.held_out))
 
-    def _find(self, study: Study) -> Found:
+    def drive(self, study: Study) -> Found:
+        """Measure what a study asks for until it asks no more, and let it choose what to deliver."""
         thinking: list[float] = []
         waiting: list[Question] = []
         with one_thread():
@@ -164,7 +165,7 @@ class Worker:
                     break
                 if question is None or len(waiting) >= study.overlap:
                     oldest = waiting.pop(0)
-                    study.tell(oldest, self._measure(oldest))
+                    study.tell(oldest, self.measure(oldest))
             began = time.process_time()
             surfaces = study.fit()
             delivered = study.predict(surfaces)
@@ -200,10 +201,11 @@ class Worker:
 
     def on_held_out(self, coefficients: Array) -> list[Evaluation]:
         """Measure candidates [n, k] on all held-out items: n times m evaluations, objective by objective each."""
-        return self._measure(Question("front", "held_out", coefficients))
+        return self.measure(Question("front", "held_out", coefficients))
 
-    def _measure(self, question: Question) -> list[Evaluation]:
-        names = [objective.name for objective in self.objectives]
+    def measure(self, question: Question, names: Sequence[str] = ()) -> list[Evaluation]:
+        """Measure what a question asks for, on these objectives, all unless named, where it names none itself."""
+        names = names or [objective.name for objective in self.objectives]
         return [self._evaluation(question, *request) for request in question.requests(names)]
 
     def _evaluation(self, question: Question, row: Array, name: str, sample: Sample | None) -> Evaluation:
@@ -221,7 +223,7 @@ class Worker:
 
     def _held_out_scores(self, coefficients: Array) -> Array:
         question = Question("front", "held_out", coefficients)
-        return np.array([each.score for each in self._measure(question)]).reshape(len(coefficients), -1)
+        return np.array([each.score for each in self.measure(question)]).reshape(len(coefficients), -1)
 
 
 _worker: Worker

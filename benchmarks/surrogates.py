@@ -285,7 +285,7 @@ def _judge(fit: Fit, points: Points, metric: Metric, test: Array, truth: dict[Sp
     entry: dict[str, Any] = {"seconds": time.perf_counter() - began, "ridge": fitted.ridge}
     predicted = fitted.predict(test)
     for split, scores in truth.items():
-        entry[f"r2_{split}"] = _r2(scores, predicted)
+        entry[f"r2_{split}"] = r2(scores, predicted)
         entry[f"rmse_{split}"] = _rmse(scores - predicted)
         if fitted.interval is not None:
             low, high = fitted.interval(test)
@@ -299,7 +299,8 @@ def _judge(fit: Fit, points: Points, metric: Metric, test: Array, truth: dict[Sp
     return {key: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for key, value in entry.items()}
 
 
-def _r2(scores: Array, predicted: Array) -> float | None:
+def r2(scores: Array, predicted: Array) -> float | None:
+    """Return the coefficient of determination of predictions, None where all scores are the same."""
     total = float(np.sum((scores - np.mean(scores)) ** 2))
     return 1.0 - float(np.sum((scores - predicted) ** 2)) / total if total > 0.0 else None
 
