@@ -1,0 +1,92 @@
+"""Nested merging in one process: its budget cut up before anything is measured, its nodes one after the other."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.sample_efficiency import Found, Worker
+from mapmerge.config import StudyConfig, read_study
+from mapmerge.config.nodes import owners_of, preferences_of, tree_of
+from mapmerge.errors import BadInputError
+from mapmerge.ledger.evaluations import EvaluationLedger
+from mapmerge.ledger.runs import RunFolder
+from mapmerge.ledger.store import Store
+from mapmerge.methods.nested import SETTLED
+from mapmerge.nested.building import balanced
+from mapmerge.nested.compose import lift_question
+from mapmerge.nested.cost import costs, runs
+from mapmerge.records import Array, Question
+from mapmerge.surrogates.features import parameter_count
+from mapmerge.threads import one_thread
+from tasks.inputs import Inputs, freeze, open_inputs
+from tasks.node import NodeSearch
+from tasks.run import Run
+from tasks.tree import TreeSearch, unmerged_question
+
+PREFERENCES = 20
+"""The most merges that are wanted of the tree."""
+
+NODES = 0.5
+"""Share of the budget that the tree may have, where one preference fits into that; the rest refines its merges."""
+
+
+def search(worker: Worker, units: int, overrides: list[str]) -> Found:
+    """Search by `nested` with at most so many units, and deliver as the flow does: the settled merges first.
+
+    Raises:
+        BadInputError: the units are too few for one preference.
+    """
+    base = [*worker.overrides, "method=nested", "budget.evaluations=null", *overrides]
+    root = worker.study.parent
+    inputs = open_inputs(read_study(worker.study, base), root)
+    config = read_study(worker.study, [*base, *_shares(worker.study, base, inputs, units)])
+    store = Store("memory://nested")  # a run has a folder; nothing is written to it here
+    run = Run(RunFolder(store, "search"), EvaluationLedger(store), freeze(config, root, inputs))
+    with one_thread():
+        settled = _merge(run, worker)
+    found = worker.drive(run.study)
+    new = [row for row in found.delivered if not (settled == row).all(axis=1).any()]
+    return replace(found, delivered=np.vstack([settled, *new])[: config.budget.front])
+
+
+def _merge(run: Run, worker: Worker) -> Array:
+    """Search the tree and return what the preferences chose of its root, measured: shape [n, k]."""
+    _tell(run, worker, unmerged_question(run))
+    tree = TreeSearch(run)
+    while nodes := tree.next():
+        searches = [NodeSearch(run, node) for node in nodes]
+        for node in searches:
+            while (question := node.study.ask()) is not None:
+                lifted = lift_question(question, node.merge.axes)
+                node.tell(question, worker.measure(lifted, node.study.brief.names))
+        tree.take(searches)
+    _tell(run, worker, Question(SETTLED, "search", tree.settled))
+    return tree.settled
+
+
+def _tell(run: Run, worker: Worker, question: Question) -> None:
+    run.study.adopt(question)
+    run.study.tell(question, worker.measure(question))
+
+
+def _shares(study: Path, overrides: list[str], inputs: Inputs, units: int) -> list[str]:
+    """Cut the budget up: as many preferences as there is room for, then better nodes, and the rest to refine."""
+
+    def cost(preferences: int, evaluations: int) -> int:
+        """Return how often one objective is measured at most before the refinement."""
+        config: StudyConfig = read_study(study, [*overrides, f"nested.preferences={preferences}"])
+        tree = tree_of(config, inputs.preflight.cosines) or balanced([expert.name for expert in config.experts])
+        often = runs(tree, owners_of(config), preferences_of(config))
+        once = costs(tree, owners_of(config), of_node=lambda children: evaluations)
+        unmerged, settled = 2 * len(config.experts), preferences * len(config.objectives)
+        return unmerged + settled + sum(often[name] * node.evaluations for name, node in once.items())
+
+    m = len(inputs.objectives)
+    least, room = parameter_count(2), NODES * units * m
+    preferences = max((n for n in range(1, PREFERENCES + 1) if cost(n, least) <= room), default=1)
+    evaluations = max((n for n in range(least, 2 * least + 1) if cost(preferences, n) <= room), default=least)
+    rest = units - -(-cost(preferences, evaluations) // m)
+    if rest < 0:
+        raise BadInputError(f"{units} units are too few for a tree with one preference")
+    return [f"nested.preferences={preferences}", f"nested.evaluations={evaluations}", f"nested.refine={rest}"]

@@ -1,0 +1,268 @@
+"""The headline table of the MAP paper on our own models: how often a method's front beats that of a direct search.
+
+    python -m benchmarks.win_rate --study zoos/vision-8/study.yaml --experts 2,3,4,5,6,7,8 --seeds 3 --out FILE.json
+
+For each k the first k experts and objectives of the study are merged. The direct search measures evenly spread
+candidates on all search items, in the region of the default design, and keeps at most 100 that are not dominated,
+chosen by hypervolume. Every method delivers at most 100 points for as many evaluations of every objective as the poster
+gave MAP candidates, and for half of them. Both fronts are measured on all held-out items and compared there:
+
+- `win_rate`: pairs of points, one of each front, and objectives in which the method's point is better; ties count half;
+- `win_rate_strict`: the same, ties counting nothing, as on the poster;
+- `hypervolume_ratio`: the method's hypervolume over that of the direct search, in units of the unmerged models;
+- `r2_search`, `r2_held_out`: R² of the method's surrogates, an objective, on candidates of the direct search that lie
+  in the method's region and that no fit has seen, against their scores on all search items and on held-out ones.
+
+The direct search is kept beside the study. The file is written after every row, and rows that it has already stay.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks import nested_search
+from benchmarks.direct_search import fingerprint
+from benchmarks.machine import write
+from benchmarks.sample_efficiency import Found, Job, Worker
+from benchmarks.surrogates import r2
+from mapmerge.errors import BadInputError
+from mapmerge.fronts.indicators import Normalisation, hypervolume, win_rate
+from mapmerge.records import Array, Question, Split
+from mapmerge.response import ResponseSurfaces, signs
+from tasks.inputs import open_inputs
+
+POINTS = 100
+"""K: the most points of a front."""
+
+METHODS = ("map-paper", "map", "adaptive", "nested")
+
+_TESTED = 200
+"""Candidates of the direct search, the first after the anchors, that surrogates are tested on."""
+
+_FEWEST = 20
+"""No R2 from fewer of them."""
+
+_APART = 1000
+"""Added to the seed of a direct search, so that no method's design has candidates of it."""
+
+
+@dataclass(frozen=True)
+class Poster:
+    """A row of the table on the poster of arXiv 2406.07529: candidates of both, rates as shares, with deviations."""
+
+    direct: int
+    candidates: int
+    win_rate: float
+    win_rate_sd: float
+    r2: float
+    r2_sd: float
+
+
+POSTER = {
+    2: Poster(200, 30, 0.4981, 0.0030, 0.953, 0.018),
+    3: Poster(300, 50, 0.4690, 0.0071, 0.980, 0.003),
+    4: Poster(300, 60, 0.5067, 0.0244, 0.984, 0.004),
+    5: Poster(500, 85, 0.5300, 0.0188, 0.941, 0.001),
+    6: Poster(500, 100, 0.6071, 0.0134, 0.941, 0.030),
+    7: Poster(1000, 140, 0.6342, 0.0191, 0.891, 0.024),
+    8: Poster(1000, 250, 0.6558, 0.0094, 0.868, 0.028),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Row:
+    """One search of the first k experts."""
+
+    k: int
+    method: str
+    candidates: int
+    seed: int
+
+
+@lru_cache(maxsize=1)
+def worker_of(study: Path, k: int) -> Worker:
+    """Return this process's worker for the first k experts and objectives of a study."""
+    whole = yaml.safe_load(study.read_text(encoding="utf-8"))
+    first = [f"{key}={json.dumps(whole[key][:k])}" for key in ("experts", "objectives")]
+    return Worker(study, [f"name=first-{k}", f"budget.front={POINTS}", *first])
+
+
+def run(study: Path, row: Row) -> dict[str, Any]:
+    """Do one search and compare what it delivers with the direct search."""
+    worker = worker_of(study, row.k)
+    direct = direct_search(worker, POSTER[row.k].direct, row.seed)
+    about = asdict(row)
+    try:
+        if row.method == "nested":
+            found = nested_search.search(worker, row.candidates, [f"seed={row.seed}"])
+        else:
+            found = worker.find(Job(row.method, row.candidates, row.seed))
+    except BadInputError as refusal:  # a method may say that so few candidates are too few for it
+        return about | {"refused": str(refusal).removeprefix(str(study)).strip(": ")}
+    return about | _compared(worker, found, direct)
+
+
+def prepare(study: Path, k: int, seed: int) -> str:
+    """Measure the direct search of one seed, unless it is there, and say so."""
+    found = direct_search(worker_of(study, k), POSTER[k].direct, seed)
+    return f"k = {k}, direct search, seed {seed}: {len(found['front_gains'])} points of {found['candidates']}"
+
+
+def direct_search(worker: Worker, candidates: int, seed: int) -> dict[str, Any]:
+    """Measure the direct search of one seed, or read it from beside the study where it was measured before."""
+    family = fingerprint(open_inputs(worker.config, worker.study.parent))
+    k = len(worker.config.experts)
+    cache = worker.study.parent / f"even-search-{k}-{candidates}-{seed}.json"
+    if cache.is_file():
+        stored: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
+        if stored["fingerprint"] == family:
+            return stored
+    found = worker.find(Job("random", candidates, _APART + seed))
+    seen = found.study.history.observations
+    tested = seen.coefficients[k + 2 :][:_TESTED]
+    stored = {
+        "fingerprint": family,
+        "candidates": candidates,
+        "tested": tested.tolist(),
+        "tested_gains": {split: _gains(worker, tested, split).tolist() for split in ("search", "held_out")},
+        "front_gains": _gains(worker, found.delivered, "held_out").tolist(),
+        "unmerged_gains": _gains(worker, np.vstack([np.zeros((1, k)), np.eye(k)]), "held_out").tolist(),
+    }
+    part = cache.with_suffix(".part")
+    part.write_text(json.dumps(stored), encoding="utf-8")
+    part.replace(cache)
+    return stored
+
+
+def _gains(worker: Worker, rows: Array, split: Split) -> Array:
+    """Measure candidates [n, k] on all items: gains [n, m]."""
+    scores = np.array([each.score for each in worker.measure(Question("all", split, rows))], dtype=np.float64)
+    gains: Array = scores.reshape(len(rows), -1) * signs(worker.objectives)
+    return gains
+
+
+def _compared(worker: Worker, found: Found, direct: dict[str, Any]) -> dict[str, Any]:
+    """Compare a method with the direct search of its seed."""
+    brief, history, nested = found.study.brief, found.study.history, found.study.config.nested
+    theirs = np.array(direct["front_gains"])
+    gains = _gains(worker, found.delivered, "held_out")
+    unit = Normalisation.of(np.array(direct["unmerged_gains"]))
+    mine, dense = (hypervolume(unit.apply(front), np.zeros(brief.k)) for front in (gains, theirs))
+    along = {key: getattr(nested, key) for key in ("preferences", "evaluations", "refine")}
+    return {
+        "units_spent": brief.spent(history) / brief.unit,
+        "points": len(gains),
+        "points_direct": len(theirs),
+        "win_rate": win_rate(gains, theirs, tie=0.5),
+        "win_rate_strict": win_rate(gains, theirs),
+        "hypervolume": mine,
+        "hypervolume_direct": dense,
+        "hypervolume_ratio": mine / dense,
+        **_r2s(found.surfaces, {row.tobytes() for row in history.observations.coefficients}, direct),
+        **({"nested": along} if found.study.config.method == "nested" else {}),
+    }
+
+
+def _r2s(surfaces: ResponseSurfaces, fitted: set[bytes], direct: dict[str, Any]) -> dict[str, Any]:
+    rows = np.array(direct["tested"])
+    unseen = surfaces.region.contains(rows) & [row.tobytes() not in fitted for row in rows]
+    count = int(unseen.sum())
+    tables: dict[str, Any] = {"r2_candidates": count}
+    predicted = surfaces.scores(rows[unseen]) * surfaces.signs if count else np.zeros((0, 0))
+    for split, gains in direct["tested_gains"].items():
+        true = np.array(gains)[unseen]
+        tables[f"r2_{split}"] = (
+            [r2(*pair) for pair in zip(true.T, predicted.T, strict=True)] if count >= _FEWEST else None
+        )
+    return tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", type=Path, required=True)
+    parser.add_argument("--experts", default=",".join(map(str, POSTER)), help="comma-separated: the first k of them")
+    parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+
+    study = options.study.resolve()
+    done: dict[Row, dict[str, Any]] = {}
+    if options.out.is_file():
+        before = json.loads(options.out.read_text(encoding="utf-8"))
+        if before["study"] != study.parent.name:
+            raise SystemExit(f"{options.out} is about {before['study']}: name another file")
+        done = {_row(result): result for result in before["results"]}
+    ks = sorted(map(int, options.experts.split(",")), reverse=True)  # the longest first
+    wanted = [
+        Row(k, method, candidates, seed)
+        for k in ks
+        for method in options.methods.split(",")
+        for candidates in (POSTER[k].candidates, POSTER[k].candidates // 2)
+        for seed in range(options.seeds)
+    ]
+    wanted = [row for row in wanted if row not in done]
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        direct = sorted({(row.k, row.seed) for row in wanted}, reverse=True)
+        for one in as_completed([pool.submit(prepare, study, *each) for each in direct]):
+            print(one.result(), flush=True)
+        for searched in as_completed([pool.submit(run, study, row) for row in wanted]):
+            result = searched.result()
+            print(_said(result), flush=True)
+            done[_row(result)] = result
+            results = [done[row] for row in sorted(done)]
+            poster = {k: asdict(entry) for k, entry in POSTER.items()}
+            about = {"study": study.parent.name, "most_points": POINTS, "poster": poster}
+            write(options.out, "win_rate", results, **about, summary=_summary(results))
+
+
+def _row(result: dict[str, Any]) -> Row:
+    return Row(result["k"], result["method"], result["candidates"], result["seed"])
+
+
+def _said(result: dict[str, Any]) -> str:
+    said = "k = {k}, {method}, {candidates} candidates, seed {seed}: ".format(**result)
+    if "refused" in result:
+        return said + str(result["refused"])
+    return said + f"win rate {result['win_rate']:.1%}, hypervolume {result['hypervolume_ratio']:.3f}"
+
+
+def _summary(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sum seeds up."""
+    groups: dict[tuple[int, str, int], list[dict[str, Any]]] = {}
+    for row in results:
+        groups.setdefault((row["k"], row["method"], row["candidates"]), []).append(row)
+    summary = []
+    for (k, method, candidates), rows in groups.items():
+        whole = [row for row in rows if "refused" not in row]
+        entry: dict[str, Any] = {"k": k, "method": method, "candidates": candidates, "seeds": len(whole)}
+        entry["refused"] = len(rows) - len(whole)
+        for key in ("win_rate", "win_rate_strict", "hypervolume_ratio"):
+            entry[key] = _spread(row[key] for row in whole)
+        for key in ("r2_search", "r2_held_out"):
+            told = [row[key] for row in whole if row[key] and None not in row[key]]
+            entry[f"{key}_mean"], entry[f"{key}_least"] = _spread(map(statistics.fmean, told)), _spread(map(min, told))
+        summary.append(entry)
+    return summary
+
+
+def _spread(values: Iterable[float]) -> dict[str, float | None] | None:
+    """Return mean and standard deviation over seeds, or None where there are no values."""
+    told = list(values)
+    return {"mean": statistics.fmean(told), "sd": statistics.stdev(told) if len(told) > 1 else None} if told else None
+
+
+if __name__ == "__main__":
+    main()
