@@ -131,6 +131,47 @@ def sample_efficiency() -> str:
     return _table(heads, rows)
 
 
+def win_rate() -> str:
+    """Return the headline table: win rates against a direct search, beside those of the poster; means over seeds."""
+    raw = _read("win-rate")
+    rows: list[tuple[object, ...]] = []
+    for k, poster in raw["poster"].items():
+        entries = [entry for entry in raw["summary"] if str(entry["k"]) == k]
+        if entries:
+            told = {key: {"mean": poster[key], "sd": poster[f"{key}_sd"]} for key in ("win_rate", "r2")}
+            rows.append(
+                (
+                    k,
+                    "MAP, as on the poster",
+                    poster["candidates"],
+                    "",
+                    _mean(told["win_rate"], 100, 1),
+                    _mean(told["r2"], 1, 3),
+                    *("",) * 3,
+                )
+            )
+        for entry in sorted(entries, key=lambda entry: -entry["candidates"]):
+            if entry["seeds"]:
+                row = (
+                    _mean(entry["win_rate"], 100, 1),
+                    _mean(entry["win_rate_strict"], 100, 1),
+                    *(_mean(entry[key], 1, 3) for key in ("r2_search_mean", "r2_search_least", "r2_held_out_mean")),
+                    _mean(entry["hypervolume_ratio"], 1, 3),
+                )
+                rows.append((k, f"`{entry['method']}`", entry["candidates"], *row))
+            else:
+                rows.append((k, f"`{entry['method']}`", entry["candidates"], "refused", *("",) * 5))
+    r2s = ("R²", "R², least", "R², held out")
+    return _table(("k", "method", "candidates", "win rate, %", "strict, %", *r2s, "hypervolume"), rows)
+
+
+def _mean(entry: dict[str, float | None] | None, unit: int, digits: int) -> str:
+    if entry is None or entry["mean"] is None:
+        return ""
+    spread = "" if entry["sd"] is None else f" ({unit * entry['sd']:.{digits}f})"
+    return f"{unit * entry['mean']:.{digits}f}{spread}"
+
+
 def prediction_space() -> str:
     """Return the table of surrogates of scores and of single items: root mean squares over objectives and seeds."""
     raw = _read("prediction-space-k4")
@@ -274,6 +315,7 @@ TABLES: dict[str, Callable[[], str]] = {
     for table in (
         front_quality,
         sample_efficiency,
+        win_rate,
         item_sets,
         ablation,
         prediction_space,
