@@ -52,7 +52,7 @@ def search(worker: Worker, units: int, overrides: list[str]) -> Found:
 
 def _merge(run: Run, worker: Worker) -> Array:
     """Search the tree and return what the preferences chose of its root, measured: shape [n, k]."""
-    _tell(run, worker, unmerged_question(run))
+    _tell(run, worker, unmerged_question(run.config))
     tree = TreeSearch(run)
     while nodes := tree.next():
         searches = [NodeSearch(run, node) for node in nodes]
