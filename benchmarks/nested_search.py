@@ -17,6 +17,7 @@ from mapmerge.nested.building import balanced
 from mapmerge.nested.compose import lift_question
 from mapmerge.nested.cost import costs, runs
 from mapmerge.records import Array, Question
+from mapmerge.study import Study
 from mapmerge.surrogates.features import parameter_count
 from mapmerge.threads import one_thread
 from tasks.inputs import Inputs, freeze, open_inputs
@@ -37,21 +38,31 @@ def search(worker: Worker, units: int, overrides: list[str]) -> Found:
     Raises:
         BadInputError: the units are too few for one preference.
     """
-    base = [*worker.overrides, "method=nested", "budget.evaluations=null", *overrides]
-    root = worker.study.parent
-    inputs = open_inputs(read_study(worker.study, base), root)
-    config = read_study(worker.study, [*base, *_shares(worker.study, base, inputs, units)])
-    store = Store("memory://nested")  # a run has a folder; nothing is written to it here
-    run = Run(RunFolder(store, "search"), EvaluationLedger(store), freeze(config, root, inputs))
-    with one_thread():
-        settled = _merge(run, worker)
-    found = worker.drive(run.study)
+    base = _study(worker, overrides)
+    shares = _shares(worker.study, base, open_inputs(read_study(worker.study, base), worker.study.parent), units)
+    study, settled = merged(worker, [*overrides, *shares])
+    found = worker.drive(study)
     new = [row for row in found.delivered if not (settled == row).all(axis=1).any()]
-    return replace(found, delivered=np.vstack([settled, *new])[: config.budget.front])
+    return replace(found, delivered=np.vstack([settled, *new])[: study.config.budget.front])
+
+
+def merged(worker: Worker, overrides: list[str]) -> tuple[Study, Array]:
+    """Search along the tree; return the study with all that was measured, and what was chosen: shape [n, k]."""
+    root = worker.study.parent
+    config = read_study(worker.study, _study(worker, overrides))
+    store = Store("memory://nested")  # a run has a folder; nothing is written to it here
+    frozen = freeze(config, root, open_inputs(config, root))
+    run = Run(RunFolder(store, "search"), EvaluationLedger(store), frozen)
+    with one_thread():
+        return run.study, _merge(run, worker)
+
+
+def _study(worker: Worker, overrides: list[str]) -> list[str]:
+    return [*worker.overrides, "method=nested", "budget.evaluations=null", *overrides]
 
 
 def _merge(run: Run, worker: Worker) -> Array:
-    """Search the tree and return what the preferences chose of its root, measured: shape [n, k]."""
+    """Search the tree and return what the preferences chose of its root, measured."""
     _tell(run, worker, unmerged_question(run.config))
     tree = TreeSearch(run)
     while nodes := tree.next():
