@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.cli import turned as turned_tables
 from mapmerge.fronts.verdict import told_apart
 
 _PIPE_WIDTH = 160
@@ -24,15 +25,23 @@ def print_result(result: Mapping[str, Any]) -> None:
     console = _console()
     objectives = [objective["name"] for objective in result["objectives"]]
     experts = list(result["experts"])
-    console.print(_front_table(result, experts, objectives))
-    if len(result["front"]) > _MOST_ROWS:
-        console.print(f"… {len(result['front']) - _MOST_ROWS} more: mapmerge front {result['run_uri']} --csv\n")
+    turned = max(len(experts), len(objectives)) > turned_tables.MANY
+    listed = _spread(result["front"], turned_tables.MOST if turned else _MOST_ROWS)
+    if turned:
+        points = [(point["id"], point) for point in listed]
+        console.print(turned_tables.coefficients_table(result, points))
+        console.print(turned_tables.scores_table(result, [*points, *_single(result)]))
+    else:
+        console.print(_front_table(listed, experts, objectives))
+    if len(result["front"]) > len(listed):
+        console.print(f"… {len(result['front']) - len(listed)} more: mapmerge front {result['run_uri']} --csv\n")
     if noise := " ".join(filter(None, [told_apart(result["front"]), _calibration(result)])):
         console.print(f"{noise}\n", style="dim", markup=False)
-    console.print(_baseline_table(result, objectives))
+    if not turned:
+        console.print(_baseline_table(result, objectives))
     volume = result["hypervolume"]
     console.print(
-        f"hypervolume {volume['value']:.3f} [{volume['low']:.3f}, {volume['high']:.3f}]   "
+        f"hypervolume {volume['value']:.3g} [{volume['low']:.3g}, {volume['high']:.3g}]   "
         f"evaluations {result['evaluations']} paid, {result['evaluations_reused']} from the ledger, "
         f"{result['evaluations_failed']} failed   items forwarded {result['items_forwarded']:,}   "
         f"{result['seconds']:.0f} s"
@@ -46,14 +55,14 @@ def print_result(result: Mapping[str, Any]) -> None:
     console.print(f"report  {result['run_uri']}/report.html", markup=False)
 
 
-def _front_table(result: Mapping[str, Any], experts: list[str], objectives: list[str]) -> Table:
+def _front_table(points: list[Mapping[str, Any]], experts: list[str], objectives: list[str]) -> Table:
     table = Table(title="Front: coefficients; measured on held-out items ± half a 90 % interval, (predicted)", box=None)
     table.add_column("id")
     for name in experts:
         table.add_column(f"c {name}", justify="right")
     for name in objectives:
         table.add_column(name, justify="right")
-    for point in _spread(result["front"]):
+    for point in points:
         coefficients = [f"{point['coefficients'][name]:.2f}" for name in experts]
         scores = [_score(point, name) for name in objectives]
         table.add_row(point["id"], *coefficients, *scores)
@@ -79,12 +88,19 @@ def _score(point: Mapping[str, Any], name: str) -> str:
     return f"{point['measured'][name]:.3f} ±{half:.3f}\n[dim]({point['predicted'][name]:.3f})[/dim]"
 
 
-def _spread(points: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return at most `_MOST_ROWS` points, evenly spread over the front."""
-    if len(points) <= _MOST_ROWS:
+def _spread(points: list[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
+    """Return at most so many points, evenly spread over the front."""
+    if len(points) <= most:
         return points
-    step = (len(points) - 1) / (_MOST_ROWS - 1)
-    return [points[round(index * step)] for index in range(_MOST_ROWS)]
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(index * step)] for index in range(most)]
+
+
+def _single(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the baselines of one model, those that could be measured; of many experts each is good for its own."""
+    baselines = result["baselines"]
+    rows = [("base", baselines["base"]), ("uniform", baselines["uniform"]), ("best scalar", baselines["best_scalar"])]
+    return [(name, point) for name, point in rows if point is not None]
 
 
 def _baseline_table(result: Mapping[str, Any], objectives: list[str]) -> Table:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mapmerge.fronts.indicators import Normalisation
+from mapmerge.fronts.verdict import names_or_count
 from mapmerge.records import Array
 from mapmerge.response import ResponseSurfaces
 from mapmerge.study import Study
@@ -20,7 +21,7 @@ def warnings(study: Study, surfaces: ResponseSurfaces, delivered: Array) -> list
     ]
     nested = study.config.method == "nested"
     if failed and nested and not study.config.nested.refine:
-        names = ", ".join(repr(objective.name) for objective, _ in failed)
+        names = names_or_count([repr(objective.name) for objective, _ in failed])
         said.append(
             f"predictions of {names} over all experts at once rest on what the nodes measured, which is too little for "
             "a surrogate: rely on measured scores, or search on from here with nested.refine"

@@ -7,6 +7,9 @@ from mapmerge.fronts.comparisons import Comparison
 from mapmerge.fronts.promises import Promise
 from mapmerge.records import Interval, JsonObject
 
+_FEW = 6
+"""Names that a sentence lists; of more it says how many."""
+
 _SPOKEN = {
     "base": "the base model",
     "experts": "the unmerged models",
@@ -68,7 +71,7 @@ def verdict(
         sentences.append(f"Of {delivered} delivered models {dominated} {verb} dominated by another one as measured.")
     if untrusted:
         sentences.append(
-            f"The surrogate of {_listed(list(untrusted))} failed its checks: rely on measured scores, not on predicted."
+            f"The surrogate of {names_or_count(untrusted)} failed its checks: rely on measured scores, not on predicted."
         )
     return " ".join(sentences)
 
@@ -125,22 +128,38 @@ def _against(comparison: Comparison, level: float, random_share: float) -> str:
     if comparison.baseline == "random_search":
         name += " at equal cost" if random_share > 0.99 else f" at {random_share:.0%} of the cost"
     gap = comparison.difference
-    return f"{name} ({gap.value:+.3f}, {100 * level:.3g} % interval {gap.low:.3f} to {gap.high:.3f})"
+    value, low, high = (_volume(end) for end in (gap.value, gap.low, gap.high))
+    sign = "" if value.startswith("-") else "+"
+    return f"{name} ({sign}{value}, {100 * level:.3g} % interval {low} to {high})"
 
 
 def _reached(hypervolume: Interval, predicted: float) -> str:
     if hypervolume.value <= 0.0:
         return (
             "On held-out items no delivered model is above the reference point in every objective"
-            f" (normalised hypervolume 0; {predicted:.3f} was predicted)."
+            f" (normalised hypervolume 0; {_volume(predicted)} was predicted)."
         )
     reached = (
-        f"On held-out items the front reaches a normalised hypervolume of {hypervolume.value:.3f}"
-        f" ({hypervolume.low:.3f} to {hypervolume.high:.3f}); {predicted:.3f} was predicted"
+        f"On held-out items the front reaches a normalised hypervolume of {_volume(hypervolume.value)}"
+        f" ({_volume(hypervolume.low)} to {_volume(hypervolume.high)}); {_volume(predicted)} was predicted"
     )
     if predicted > hypervolume.high:
         return f"{reached}, which was too optimistic."
     return f"{reached}, which was too pessimistic." if predicted < hypervolume.low else f"{reached}."
+
+
+def names_or_count(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them; how many there are, where a reader would not read them all.
+
+    >>> names_or_count(["a", "b", "c"]), names_or_count([str(number) for number in range(9)])
+    ('a, b and c', '9 objectives')
+    """
+    return _listed(names) if len(names) <= _FEW else f"{len(names)} objectives"
+
+
+def _volume(value: float) -> str:
+    """Write a hypervolume: of many objectives it is a product of many shares, and small."""
+    return f"{value:.3f}" if value == 0.0 or abs(value) >= 1e-3 else f"{value:.2g}"
 
 
 def _listed(names: Sequence[str]) -> str:

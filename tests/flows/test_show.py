@@ -90,3 +90,19 @@ def test_a_plan_shows_the_tree_and_what_one_preference_costs(capsys: pytest.Capt
     assert "about 72 7,200" in words
     print_plan(planned())
     assert "at most 72 7,200" in " ".join(capsys.readouterr().out.split())
+
+
+def test_models_of_many_objectives_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {f"goal-{at}": 0.5 + 0.01 * at for at in range(9)}
+    ends = {"reference_point": dict.fromkeys(scores, 0.0), "ideal_point": dict.fromkeys(scores, 1.0)}
+    volume = {"value": 3.2e-7, "low": 1e-7, "high": 4e-7, **ends}
+    model = {"coefficients": {"a": 0.25}, "measured": scores}
+    front = [{"id": f"p{at:02d}", **model, "indistinguishable_from": []} for at in range(1, 8)]
+    many = result(objectives=[{"name": name} for name in scores], front=front, hypervolume=volume)
+    many["baselines"] |= {"base": model, "uniform": model}
+    words = said(capsys, many)
+    assert "p01 p03 p04 p05 p07 base uniform" in words
+    assert "goal-3 0.530 0.530" in words
+    assert "mean, normalised 0.540" in words
+    assert "2 more: mapmerge front" in words
+    assert "hypervolume 3.2e-07 [1e-07, 4e-07]" in words
