@@ -71,7 +71,8 @@ def verdict(
         sentences.append(f"Of {delivered} delivered models {dominated} {verb} dominated by another one as measured.")
     if untrusted:
         sentences.append(
-            f"The surrogate of {names_or_count(untrusted)} failed its checks: rely on measured scores, not predicted ones."
+            f"The surrogate of {names_or_count(untrusted)} failed its checks: "
+            "rely on measured scores, not on predicted."
         )
     return " ".join(sentences)
 
