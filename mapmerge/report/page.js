@@ -74,7 +74,7 @@ if (many === 2) {
 }
 mountControls(turning);
 
-if (many > 2) {
+if (many > 2 && many <= MOST_PAIRED) {
   byId("pairs").hidden = false;
   const pairs = byId("figure-pairs");
   const label = `Every pair of ${names}, as scatters of ${counted} and the baselines. Left and right arrows walk along the front.`;

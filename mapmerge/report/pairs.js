@@ -8,6 +8,8 @@ function pairCells(count, columns) {
 }
 
 // Cell size and margins for the width there is; small matrices do not grow without end. Cells of three have their own axes.
+const MOST_PAIRED = 12; // of more objectives there are more pairs than anybody looks at
+
 function pairsShape(width) {
   const count = data.objectives.length;
   const three = count === 3;
