@@ -165,6 +165,28 @@ def win_rate() -> str:
     return _table(("k", "method", "candidates", "win rate, %", "strict, %", *r2s, "hypervolume"), rows)
 
 
+def nested() -> str:
+    """Return what nested merging costs and is worth beside searches over all experts: means over preferences, seeds."""
+    rows = []
+    for entry in _read("nested")["summary"]:
+        k, value, spread = entry["k"], entry["value"], entry["value_sd"]
+        whole = "" if entry["method"] in ("map", "adaptive") else f"{entry['evaluations_of_all']:,.0f}"
+        shown = f"{value:.3f}" if spread is None else f"{value:.3f} ({spread:.3f})"
+        cost = f"{entry['evaluations']:,.0f}"
+        rows.append((k, f"`{entry['method']}`", shown, f"{entry['value_even']:.3f}", cost, whole, entry["seeds"]))
+    columns = ("k", "method", "value", "value, even", "evaluations", "of all preferences", "seeds")
+    return _table(columns, rows)
+
+
+def siblings() -> str:
+    """Return the wall times of two independent nodes."""
+    rows = [
+        (entry["way"], f"{entry['seconds']:.1f}", f"{entry['side_by_side_takes']:.2f}x")
+        for entry in _read("siblings")["summary"]
+    ]
+    return _table(("two nodes", "seconds", "side by side takes"), rows)
+
+
 def _mean(entry: dict[str, float | None] | None, unit: int, digits: int) -> str:
     if entry is None or entry["mean"] is None:
         return ""
@@ -316,6 +338,8 @@ TABLES: dict[str, Callable[[], str]] = {
         front_quality,
         sample_efficiency,
         win_rate,
+        nested,
+        siblings,
         item_sets,
         ablation,
         prediction_space,
