@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     zoo_commands = zoo.add_subparsers(dest="zoo_command", metavar="COMMAND", required=True)
     build = zoo_commands.add_parser("build", help="train a base and its experts on real data, write a ready study.yaml")
     build.add_argument("family", choices=["vision"], help="which family")
-    build.add_argument("--experts", type=int, default=4, metavar="K", help="how many experts, 2 to 8 (default 4)")
+    build.add_argument("--experts", type=int, default=4, metavar="K", help="how many experts, 2 to 32 (default 4)")
     build.add_argument("--seed", type=int, default=0, help="seed of the training (default 0)")
     build.add_argument("--out", required=True, metavar="DIR", help="folder to write, new or empty")
 

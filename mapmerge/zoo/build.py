@@ -38,7 +38,7 @@ def build_vision(
 
     Args:
         out: where to; must not exist, or be an empty folder.
-        experts: k, from 2 to 8: the family has the first k of `mapmerge.zoo.objectives.OBJECTIVES`.
+        experts: k, from 2 to 32: the family has the first k of `mapmerge.zoo.objectives.OBJECTIVES`.
         seed: of splits, noise, weights and batches, and of the study.
         recipe: sizes and effort, `Recipe()` by default.
         progress: called with a line of words before each step.

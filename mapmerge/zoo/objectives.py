@@ -1,14 +1,9 @@
-"""The eight objectives of the vision family: real images as they are, and views of them."""
+"""The objectives of the vision family: real images as they are, and views of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from mapmerge.zoo.sources import Images
-
-View = Callable[[Images, np.random.Generator], Images]
-"""Makes the images of an objective from those of a source, row for row: a split of one is a split of the other."""
+from mapmerge.zoo import views
+from mapmerge.zoo.views import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,50 +25,92 @@ class VisionObjective:
     words: str
 
 
-def as_is(images: Images, rng: np.random.Generator) -> Images:
-    """Return the images as they are."""
-    return images
-
-
-def quarter_turn(images: Images, rng: np.random.Generator) -> Images:
-    """Rotate the images by 90 degrees, against the clock."""
-    return Images(np.ascontiguousarray(np.rot90(images.pixels, axes=(1, 2))), images.labels)
-
-
-def negative(images: Images, rng: np.random.Generator) -> Images:
-    """Swap black and white, then add grey noise with a standard deviation of 40 of 255 levels."""
-    noisy = 255.0 - images.pixels + rng.normal(0.0, 40.0, images.pixels.shape)
-    return Images(np.clip(np.round(noisy), 0, 255).astype(np.uint8), images.labels)
-
-
-def mirrored_parity(images: Images, rng: np.random.Generator) -> Images:
-    """Swap left and right, and ask only whether the digit is odd (1) or even (0)."""
-    return Images(np.ascontiguousarray(images.pixels[:, :, ::-1]), images.labels % 2)
-
-
-def shuffled_tiles(images: Images, rng: np.random.Generator) -> Images:
-    """Cut the images in 16 tiles of 7x7 pixels and lay them in another order, the same for every image.
-
-    >>> picture = Images(np.arange(784).reshape(1, 28, 28).astype(np.uint8), np.array([0]))
-    >>> shuffled = shuffled_tiles(picture, np.random.default_rng(0))
-    >>> bool((np.sort(shuffled.pixels, axis=None) == np.sort(picture.pixels, axis=None)).all())
-    True
-    """
-    tiles = images.pixels.reshape(-1, 4, 7, 4, 7).transpose(0, 1, 3, 2, 4).reshape(-1, 16, 7, 7)
-    laid = tiles[:, rng.permutation(16)].reshape(-1, 4, 4, 7, 7).transpose(0, 1, 3, 2, 4)
-    return Images(laid.reshape(-1, 28, 28), images.labels)
-
-
 # The order is a promise: a family of k experts has the first k. The first two share no image; after them come those
 # that pull hardest against the ones before, so that a small family already has a trade-off worth a front.
 OBJECTIVES = (
-    VisionObjective("mnist", "mnist", 10, as_is, "handwritten digits"),
-    VisionObjective("animals", "animals", 10, as_is, "drawn shapes of ten animals"),
-    VisionObjective("negative", "mnist", 10, negative, "the mnist images, black and white swapped, with noise"),
-    VisionObjective("animals-turned", "animals", 10, quarter_turn, "the animals images, rotated by 90 degrees"),
-    VisionObjective("digits", "digits", 10, as_is, "handwritten digits of 8x8 pixels, enlarged"),
-    VisionObjective("quarter-turn", "mnist", 10, quarter_turn, "the mnist images, rotated by 90 degrees"),
-    VisionObjective("parity", "mnist", 2, mirrored_parity, "odd or even, from the mnist images mirrored"),
-    VisionObjective("tiles", "mnist", 10, shuffled_tiles, "the mnist images, its 16 tiles in another order"),
+    VisionObjective("mnist", "mnist", 10, views.as_is, "handwritten digits"),
+    VisionObjective("animals", "animals", 10, views.as_is, "drawn shapes of ten animals"),
+    VisionObjective("negative", "mnist", 10, views.negative, "the mnist images, black and white swapped, with noise"),
+    VisionObjective("animals-turned", "animals", 10, views.turned(1), "the animals images, rotated by 90 degrees"),
+    VisionObjective("digits", "digits", 10, views.as_is, "handwritten digits of 8x8 pixels, enlarged"),
+    VisionObjective("quarter-turn", "mnist", 10, views.turned(1), "the mnist images, rotated by 90 degrees"),
+    VisionObjective(
+        "parity", "mnist", 2, views.in_turn(views.mirrored, views.parity), "odd or even, from the mnist images mirrored"
+    ),
+    VisionObjective("tiles", "mnist", 10, views.shuffled_tiles(7), "the mnist images, its 16 tiles in another order"),
+    VisionObjective("half-turn", "mnist", 10, views.turned(2), "the mnist images, rotated by 180 degrees"),
+    VisionObjective(
+        "animals-negative", "animals", 10, views.negative, "the animals images, black and white swapped, with noise"
+    ),
+    VisionObjective("digits-turned", "digits", 10, views.turned(1), "the digits images, rotated by 90 degrees"),
+    VisionObjective("transposed", "mnist", 10, views.transposed, "the mnist images, rows and columns swapped"),
+    VisionObjective(
+        "animals-tiles", "animals", 10, views.shuffled_tiles(7), "the animals images, their 16 tiles in another order"
+    ),
+    VisionObjective(
+        "below-five",
+        "mnist",
+        2,
+        views.in_turn(views.upside_down, views.one_of(range(5))),
+        "below five or not, from the mnist images upside down",
+    ),
+    VisionObjective("columns", "mnist", 10, views.shuffled_columns, "the mnist images, their columns in another order"),
+    VisionObjective(
+        "animals-half-negative",
+        "animals",
+        10,
+        views.half_negative,
+        "the animals images, black and white swapped on the left",
+    ),
+    VisionObjective(
+        "loops",
+        "mnist",
+        2,
+        views.in_turn(views.turned(3), views.one_of((0, 6, 8, 9))),
+        "written with a closed loop (0, 6, 8, 9) or not, from the mnist images rotated by 270 degrees",
+    ),
+    VisionObjective(
+        "small-tiles", "mnist", 10, views.shuffled_tiles(4), "the mnist images, their 49 tiles in another order"
+    ),
+    VisionObjective("animals-upside-down", "animals", 10, views.upside_down, "the animals images, upside down"),
+    VisionObjective(
+        "digits-negative", "digits", 10, views.negative, "the digits images, black and white swapped, with noise"
+    ),
+    VisionObjective("edges", "mnist", 10, views.edges, "the mnist images, only their edges"),
+    VisionObjective("animals-coarse", "animals", 10, views.coarse, "the animals images in 7x7 blocks, with noise"),
+    VisionObjective(
+        "thirds",
+        "mnist",
+        3,
+        views.in_turn(views.checkered, views.thirds),
+        "the remainder by three, from the mnist images with a chessboard of negatives",
+    ),
+    VisionObjective("three-quarter-turn", "mnist", 10, views.turned(3), "the mnist images, rotated by 270 degrees"),
+    VisionObjective(
+        "digits-tiles", "digits", 10, views.shuffled_tiles(7), "the digits images, their 16 tiles in another order"
+    ),
+    VisionObjective("animals-edges", "animals", 10, views.edges, "the animals images, only their edges"),
+    VisionObjective("checkered", "mnist", 10, views.checkered, "the mnist images with a chessboard of negatives"),
+    VisionObjective(
+        "lower-half", "mnist", 10, views.upper_half_hidden, "the mnist images, noise in the place of the upper half"
+    ),
+    VisionObjective(
+        "animals-quadrants",
+        "animals",
+        10,
+        views.swapped_quadrants,
+        "the animals images, their quadrants swapped across",
+    ),
+    VisionObjective(
+        "animals-first",
+        "animals",
+        2,
+        views.in_turn(views.mirrored, views.one_of(range(5))),
+        "one of the first five animals or not, from the animals images mirrored",
+    ),
+    VisionObjective("shrunk", "mnist", 10, views.shrunk, "the mnist images at half the size, in a corner of noise"),
+    VisionObjective(
+        "animals-faint", "animals", 10, views.faint, "the animals images with a quarter of the contrast, in noise"
+    ),
 )
 """All objectives; a family of k experts has the first k."""
