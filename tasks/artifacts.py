@@ -1,6 +1,7 @@
 """What the Prefect page shows of a run: a summary, the front as a table, progress, and a link to the report."""
 
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -13,21 +14,29 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
+_SECONDS = 1.0
+"""Between two updates of the same progress."""
+
 
 class RoundProgress:
-    """The progress of one round, or of a stream of them, on the Prefect page: brought up to date at every tenth."""
+    """The progress of one round, or of a stream of them, on the Prefect page.
+
+    Brought up to date at its end, and at every tenth, but not more than once a second: a round can be over in less
+    time than the server takes to write down its tenths, and a merge tree has many such rounds.
+    """
 
     def __init__(self, study: str, description: str, total: int) -> None:
         created = create_progress_artifact(progress=0.0, key=f"{artifact_key(study)}-progress", description=description)
         self._id: UUID = created  # type: ignore[assignment]
         self._total = total
-        self._shown = 0
+        self._shown, self._when = 0, time.monotonic()
 
     def update(self, done: int) -> None:
         """Show how much is finished of the total."""
         tenth = 10 * done // max(self._total, 1)
-        if tenth > self._shown:
-            self._shown = tenth
+        now = time.monotonic()
+        if tenth > self._shown and (done >= self._total or now - self._when >= _SECONDS):
+            self._shown, self._when = tenth, now
             update_progress_artifact(artifact_id=self._id, progress=100.0 * done / self._total)
 
 
