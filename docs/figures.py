@@ -302,6 +302,38 @@ def ablation() -> str:
     return _table((f"changed ({raw['study']}, {raw['summary'][0]['units']} units)", "ratio", "ratio, oracle"), rows)
 
 
+def scale() -> str:
+    """Return the table of growth with the number of experts."""
+    rows = [
+        (
+            entry["k"],
+            entry["nodes"],
+            f"{entry['evaluations']:,}",
+            f"{entry['constant']:.2f}",
+            f"{entry['evaluations_of_map']:,}",
+            f"{entry['wall_s']:.0f}",
+            f"{entry['forward_s']:.1f}",
+            f"{entry['orchestration_ms_an_evaluation']:.1f}",
+            f"{entry['processor_driver_s']:.1f} + {entry['processor_server_s']:.1f}",
+            f"{sum(entry['after_s'].values()):.1f}",
+        )
+        for entry in _read("scale")["results"]
+    ]
+    heads = (
+        "k",
+        "nodes",
+        "evaluations",
+        "/ (k log₂ k)",
+        "`map` needs",
+        "wall, s",
+        "forward, s",
+        "orchestration, ms an evaluation",
+        "processor: run + server, s",
+        "after the tree, s",
+    )
+    return _table(heads, rows)
+
+
 def sharing() -> str:
     """Return the table of ways to share the task matrix: medians over repeats and actors."""
     rows = [
@@ -347,6 +379,7 @@ TABLES: dict[str, Callable[[], str]] = {
         calibration,
         reproducibility,
         overhead,
+        scale,
         surrogates,
         sharing,
     )
