@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mapmerge.config.model import Expert, Method, StudyConfig, owners_of
 from mapmerge.config.reading import validate
-from mapmerge.config.sections import Budget
+from mapmerge.config.sections import Budget, Design
 from mapmerge.nested.building import balanced, similarity
 from mapmerge.nested.cost import candidates
 from mapmerge.nested.grid import preference_grid
@@ -13,6 +13,10 @@ from mapmerge.nested.tree import Node, Tree, name
 from mapmerge.nested.written import read_tree
 from mapmerge.randomness import generator
 from mapmerge.records import Array
+
+_MASS = (0.2, 1.4)
+"""Least and greatest sum of a node's coefficients. Its children are few and good already: sums that pay for many
+experts, each added a little, lead to where a merge of few is good for nothing."""
 
 __all__ = ["node_study", "owners_of", "preferences_of", "tree_of"]
 
@@ -51,6 +55,12 @@ def preferences_of(config: StudyConfig) -> tuple[dict[str, float], ...]:
     return tuple(dict(zip(names, row.tolist(), strict=True)) for row in rows)
 
 
+def _design(design: Design) -> Design:
+    """Return the design of a node: that of the study, with sums up to `_MASS` unless it says which."""
+    mass = _MASS if design.kind == "dirichlet-mass" and design.mass is None else design.mass
+    return design.model_copy(update={"points": None, "mass": mass})
+
+
 def node_study(
     config: StudyConfig, node: Node, objectives: Sequence[str], *, method: Method, evaluations: int | None = None
 ) -> StudyConfig:
@@ -86,6 +96,6 @@ def node_study(
         "method": method,
         "seed": int(generator(config.seed, "node", node.name).integers(2**32)),
         "budget": Budget(evaluations=evaluations or candidates(len(node.children)), front=config.budget.front),
-        "design": config.design.model_copy(update={"points": None}),
+        "design": _design(config.design),
     }
     return validate(values, {}, source=f"node {node.name!r}")
