@@ -14,9 +14,8 @@ from mapmerge.nested.written import read_tree
 from mapmerge.randomness import generator
 from mapmerge.records import Array
 
-_MASS = (0.2, 1.4)
-"""Least and greatest sum of a node's coefficients. Its children are few and good already: sums that pay for many
-experts, each added a little, lead to where a merge of few is good for nothing."""
+_MASS = (0.0, 2.0)
+"""Least and greatest sum of a node's coefficients, each of which is at most 1: all of the box for two children."""
 
 __all__ = ["node_study", "owners_of", "preferences_of", "tree_of"]
 
@@ -56,9 +55,14 @@ def preferences_of(config: StudyConfig) -> tuple[dict[str, float], ...]:
 
 
 def _design(design: Design) -> Design:
-    """Return the design of a node: that of the study, with sums up to `_MASS` unless it says which."""
-    mass = _MASS if design.kind == "dirichlet-mass" and design.mass is None else design.mass
-    return design.model_copy(update={"points": None, "mass": mass})
+    """Return the design of a node: the box up to 1, unless the study says something else than nothing.
+
+    Children are few and good already: sums that pay for many experts, each added a little, lead to where a merge of few
+    is good for nothing.
+    """
+    unsaid = design.kind == "dirichlet-mass" and design.mass is None
+    region = {"kind": "sobol", "mass": _MASS} if unsaid else {}
+    return design.model_copy(update={"points": None, **region})
 
 
 def node_study(

@@ -46,8 +46,8 @@ class Design(Section):
     mass: tuple[float, float] | None = Field(
         default=None,
         description="Least and greatest sum of the coefficients of a sampled candidate. `dirichlet-mass` has "
-        "[0.3, 1.2 + 4/k] unless given, the latter from 1.6 to 2.2, and [0.2, 1.4] at a "
-        "node of `nested`; `sobol` has no limit unless given.",
+        "[0.3, 1.2 + 4/k] unless given, the latter from 1.6 to 2.2; a node of "
+        "`nested` takes `sobol` with sums up to 2 instead; `sobol` has no limit unless given.",
     )
     lower: float | None = Field(default=None, description="Least coefficient (`sobol`, `uniform-box`), 0 unless given.")
     upper: float | None = Field(
