@@ -3,6 +3,7 @@
 import base64
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -155,12 +156,13 @@ class EvaluationLedger:
         raise IntegrityError(f"{self._where(key)}: there is a damaged record that cannot be moved away; delete it")
 
     def copy(self, other: "EvaluationLedger", keys: Iterable[str]) -> None:
-        """Take over the measurements of another ledger that this one does not have."""
+        """Take over the measurements of another ledger that this one does not have; damaged records stay behind."""
         wanted = list(keys)
         present = self.get_many(wanted)
         for key, data in other._read(key for key in wanted if key not in present).items():
-            decode(data, key, other._where(key))
-            self.store.create(_path(key), data)
+            with suppress(IntegrityError):
+                decode(data, key, other._where(key))
+                self.store.create(_path(key), data)
 
     def check(self, checksums: Mapping[str, str]) -> list[str]:
         """Compare records with the checksums they had; changes nothing.
