@@ -127,7 +127,7 @@ def _at_once(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int],
     found: Found = worker.drive(Study(config, worker.objectives, worker.items, worker.held_out))
     scale = _scale(worker, "search")
     rng = generator(row.seed, "choose")
-    merges = [choose(found.surfaces.landscape(), weights, scale, rule="mean", rng=rng) for weights in wanted]
+    merges = [choose(found.surfaces.trusted(), weights, scale, rule="mean", rng=rng) for weights in wanted]
     count = round(found.study.brief.spent(found.study.history) / found.study.brief.unit * len(worker.objectives))
     return np.array(merges), [count] * len(wanted), count
 

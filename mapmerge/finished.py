@@ -76,8 +76,8 @@ class FinishedRun:
     def pick(self, preference: Preference, *, level: float = 0.9) -> dict[str, Any]:
         """Answer a preference from the surrogates: coefficients, expected scores and their intervals.
 
-        Weights are answered by the augmented Chebyshev scalarisation over the whole sampled region, so that concave
-        parts of the front are reached too.
+        Weights are answered by the augmented Chebyshev scalarisation over all of the sampled region that lies near what
+        was measured (see `ResponseSurfaces.trusted`), so that concave parts of the front are reached too.
 
         Raises:
             PreferenceError: it names no objective, or no merged model can meet it; then says the nearest that can.
@@ -97,7 +97,7 @@ class FinishedRun:
         }
 
     def _answer(self, preference: Preference) -> Array:
-        landscape, normalisation = self.surfaces.landscape(), self.normalisation
+        landscape, normalisation = self.surfaces.trusted(), self.normalisation
         rng = generator(int(self.result["seed"]), "pick")
         if preference.knee:
             return pick_knee(landscape, normalisation, rng=rng).coefficients

@@ -1,14 +1,16 @@
 """Response surfaces: one surrogate an objective over the sampled region, ready to be searched."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from mapmerge.designs.leverage import Leverage
 from mapmerge.designs.region import Region
 from mapmerge.fronts.landscape import Landscape
 from mapmerge.records import Array, Metric, Objective
+from mapmerge.surrogates.features import parameter_count
 from mapmerge.surrogates.protocol import Surrogate
 from mapmerge.surrogates.stored import surrogate_from_json
 
@@ -23,12 +25,14 @@ class ResponseSurfaces:
         region: where candidates were measured, so where predictions may be trusted.
         covered: for each objective, how many items the measurement that intervals are to cover effectively has: see
             `methods.surfaces.effective_held_out`. None: as many as the scores that were fitted.
+        measured: the candidates that were fitted, shape [s, k]. None: not known.
     """
 
     objectives: tuple[Objective, ...]
     surrogates: tuple[Surrogate, ...]
     region: Region
     covered: tuple[float, ...] | None = None
+    measured: Array | None = None
 
     @property
     def signs(self) -> Array:
@@ -65,6 +69,25 @@ class ResponseSurfaces:
             sample=self.region.sample,
         )
 
+    def trusted(self) -> Landscape:
+        """Return the landscape without the parts of the region that lie far from all that was measured.
+
+        Left out is where a quadratic through the measured candidates is less sure than a single measurement (leverage
+        above 1): the corners of a region lie far outside the cloud of candidates, the more so the more experts there
+        are, and a surrogate may promise anything there. A search of the front may be bold, for its points are measured
+        in the end; an answer that is taken as it is predicted must not be. Of fewer candidates than a quadratic has
+        parameters none is near: then nothing is left out.
+        """
+        whole = self.landscape()
+        if self.measured is None or len(self.measured) < parameter_count(self.measured.shape[1]):
+            return whole
+        retreat = Leverage.of(self.measured).retreat
+        return replace(
+            whole,
+            project=lambda coefficients: retreat(whole.project(coefficients)),
+            sample=lambda count, rng: retreat(whole.sample(count, rng)),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return everything that `from_json` needs to give the same predictions bit for bit."""
         return {
@@ -72,17 +95,19 @@ class ResponseSurfaces:
             "surrogates": [surrogate.to_json() for surrogate in self.surrogates],
             "region": self.region.to_json(),
             "covered": None if self.covered is None else list(self.covered),
+            "measured": None if self.measured is None else self.measured.tolist(),
         }
 
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> "ResponseSurfaces":
-        """Rebuild what `to_json` gave; what was written before it told `covered` is read without."""
-        covered = stored.get("covered")
+        """Rebuild what `to_json` gave; what was written before it told `covered` or `measured` is read without."""
+        covered, measured = stored.get("covered"), stored.get("measured")
         return ResponseSurfaces(
             objectives=tuple(objective_from_json(entry) for entry in stored["objectives"]),
             surrogates=tuple(surrogate_from_json(entry) for entry in stored["surrogates"]),
             region=Region.from_json(stored["region"]),
             covered=None if covered is None else tuple(covered),
+            measured=None if measured is None else np.array(measured),
         )
 
 

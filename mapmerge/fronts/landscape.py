@@ -16,7 +16,7 @@ class Landscape:
     Args:
         predict: coefficients [n, k] -> gains [n, m], in the unit of each objective.
         gradient: coefficients [n, k] -> derivative of each gain by each coefficient, [n, m, k].
-        project: any points [n, k] -> the nearest points inside the region, [n, k]; the region is convex and bounded.
+        project: any points [n, k] -> points [n, k] near them inside the region, which is bounded; those inside stay.
         sample: (n, generator) -> n points [n, k] that fill the region.
     """
 

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from mapmerge.designs.leverage import leverage
+from mapmerge.designs.leverage import Leverage
 from mapmerge.designs.region import Region
 from mapmerge.fronts.indicators import Normalisation, hypervolume
 from mapmerge.fronts.search import PredictedFront, SearchKind, search_front
@@ -131,8 +131,8 @@ class Adaptive:
     ) -> PredictedFront:
         """Search the front inside the trust region."""
         found = search_front(surfaces.landscape(), units, rng=self.brief.rng("search", len(history)), kind=kind)
-        measured = history.observations.coefficients
-        trusted = leverage(found.coefficients, measured) <= leverage(measured, measured).max()
+        leverage = Leverage.of(history.observations.coefficients)
+        trusted = leverage(found.coefficients) <= leverage.largest
         if not trusted.any():
             return found
         return PredictedFront(found.coefficients[trusted], found.gains[trusted])

@@ -49,7 +49,9 @@ def fit_surfaces(brief: Brief, history: History, region: Region, fit: Fit = quad
             first = threads.map(partial(_fit, brief, history, fit=quadratic), columns)
             history = _adjusted(history, list(first), brief)
         surrogates = tuple(threads.map(partial(_fit, brief, history, fit=fit), columns))
-    return ResponseSurfaces(brief.objectives, surrogates, region, covered)
+    seen = history.observations
+    measured = seen.coefficients[np.asarray((seen.items > 0).any(axis=1))]
+    return ResponseSurfaces(brief.objectives, surrogates, region, covered, measured)
 
 
 def effective_held_out(brief: Brief, history: History, column: int) -> float:

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapmerge.designs.leverage import leverage
 from mapmerge.designs.region import Region
 from mapmerge.errors import FailedRunError
 from mapmerge.fronts.indicators import Normalisation
@@ -180,20 +179,6 @@ def test_nothing_measured_fails_in_words(make_world):
     study.tell(question, world.measure(question))
     with pytest.raises(FailedRunError, match="needs two measured candidates"):
         study.ask()
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**16), k=st.integers(1, 4))
-def test_leverage_is_that_of_the_hat_matrix_and_blind_to_units(seed, k):
-    rng = np.random.default_rng(seed)
-    p = (k + 1) * (k + 2) // 2
-    measured = rng.random((3 * p, k))
-    own = leverage(measured, measured)
-    assert own.sum() == pytest.approx(p, rel=1e-2)
-    assert (own <= 1.0 + 1e-9).all()
-    scaled = leverage(7.0 * measured + 3.0, 7.0 * measured + 3.0)
-    np.testing.assert_allclose(scaled, own, rtol=1e-6)
-    assert leverage(measured.mean(axis=0)[None] + 10.0, measured)[0] > own.max()
 
 
 def test_a_saddle_is_climbed_to_the_edge_of_the_region(make_world):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mapmerge.answer.result import answer
+from mapmerge.designs.leverage import Leverage
 from mapmerge.errors import BadInputError, PreferenceError, RunError
 from mapmerge.finished import FinishedRun
 from mapmerge.ledger.evaluations import EvaluationLedger
@@ -45,6 +46,13 @@ def test_a_pick_is_the_same_whenever_asked_and_comes_with_intervals(run):
     for name in "zy":
         assert picked["predicted_low"][name] <= picked["predicted"][name] <= picked["predicted_high"][name]
     assert run.surfaces.region.contains(np.array([list(picked["coefficients"].values())]), 1e-9).all()
+
+
+def test_a_pick_lies_near_what_was_measured(run):
+    leverage = Leverage.of(run.surfaces.measured)
+    for weights in ("z=1", "y=1", "z=50,y=1"):
+        picked = np.array([list(pick(run, weights=weights)["coefficients"].values())])
+        assert leverage(picked)[0] <= 1.0 + 1e-9
 
 
 def test_at_least_means_at_most_where_smaller_is_better(run):
