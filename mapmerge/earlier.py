@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from mapmerge.errors import ConfigError
+from mapmerge.errors import BadInputError, ConfigError
 from mapmerge.history import Round
 from mapmerge.records import Array, JsonObject, Question, Sample, Wanted
+from mapmerge.untrusted import numbers
 
 KNOWN = "known"
 """Name of the question about what an earlier run measured."""
@@ -44,9 +45,19 @@ def to_json(question: Question) -> dict[str, Any]:
 
 
 def from_json(written: JsonObject) -> Question:
-    """Return what `to_json` made an object of."""
-    wanted = tuple({name: _sample_from_json(each) for name, each in one.items()} for one in written["wanted"])
-    return Question(KNOWN, "search", np.array(written["coefficients"], dtype=np.float64), wanted)
+    """Return what `to_json` made an object of.
+
+    Raises:
+        BadInputError: it is no such object.
+    """
+    try:
+        coefficients = numbers(written["coefficients"], "coefficients", 2)
+        wanted = tuple({name: _sample_from_json(each) for name, each in one.items()} for one in written["wanted"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadInputError(f"what an earlier run measured cannot be read: {error!r}") from None
+    if len(wanted) != len(coefficients):
+        raise BadInputError(f"what an earlier run measured: {len(wanted)} wishes for {len(coefficients)} candidates")
+    return Question(KNOWN, "search", coefficients, wanted)
 
 
 def holds_for(question: Question, earlier: JsonObject, study: JsonObject) -> Question:
@@ -122,5 +133,11 @@ def _sample_to_json(sample: Sample | None) -> dict[str, Any] | None:
 def _sample_from_json(written: JsonObject | None) -> Sample | None:
     if written is None:
         return None
-    items, strata = (np.array(written[name], dtype=np.int64) for name in ("items", "strata"))
-    return Sample(items, strata, np.array(written["shares"], dtype=np.float64))
+    shares = numbers(written["shares"], "shares", 1)
+    items, strata = (numbers(written[name], name, 1).astype(np.int64) for name in ("items", "strata"))
+    drawn = (
+        np.bincount(strata, minlength=len(shares)) if 0 <= strata.min() <= strata.max() < len(shares) else np.zeros(1)
+    )
+    if len(items) != len(strata) or not (items[1:] > items[:-1]).all() or not drawn.all():
+        raise ValueError("expected ascending items, and some of every stratum")
+    return Sample(items, strata, shares)

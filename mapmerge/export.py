@@ -12,6 +12,7 @@ from mapmerge.config import StudyConfig
 from mapmerge.config.model import resolve
 from mapmerge.errors import RunError
 from mapmerge.finished import FinishedRun
+from mapmerge.frozen import frozen_study
 
 
 def export(run: FinishedRun, point: Mapping[str, Any], out: Path) -> Path:
@@ -29,7 +30,7 @@ def export(run: FinishedRun, point: Mapping[str, Any], out: Path) -> Path:
         RunError: a checkpoint is no longer the one that was measured.
         ConfigError: `out` holds something already.
     """
-    study = run.folder.study()
+    study = frozen_study(run.folder)
     config, root = StudyConfig.model_validate(study["config"]), Path(study["root"])
     base = open_checkpoint(resolve(root, config.base))
     experts = [open_checkpoint(resolve(root, expert.checkpoint)) for expert in config.experts]
@@ -57,7 +58,7 @@ _SCORES = ("measured", "low", "high", "predicted", "predicted_low", "predicted_h
 
 def card(run: FinishedRun, point: Mapping[str, Any]) -> str:
     """Return the model card (Markdown) of one point: inputs, hashes, coefficients, scores."""
-    result, study = run.result, run.folder.study()
+    result, study = run.result, frozen_study(run.folder)
     config = study["config"]
     title = f"point {point['id']}" if "id" in point else "a preference"
     lines = [

@@ -11,12 +11,14 @@ from mapmerge.errors import BadInputError, IntegrityError, PreferenceError
 from mapmerge.fronts.comparisons import Outcomes
 from mapmerge.fronts.indicators import Normalisation
 from mapmerge.fronts.preferences import UnreachableError, pick_at_least, pick_knee, pick_weights
+from mapmerge.frozen import frozen_study
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.runs import RunFolder, open_run
 from mapmerge.preference import Preference
 from mapmerge.randomness import generator
 from mapmerge.records import Array
-from mapmerge.response import ResponseSurfaces
+from mapmerge.response import ResponseSurfaces, objective_to_json
+from mapmerge.result_file import read_result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +41,23 @@ class FinishedRun:
 
         Raises:
             RunError: it is no run, or not complete.
+            IntegrityError: its result or its surfaces are not what a run writes, or do not belong together.
         """
         folder = open_run(uri)
-        return FinishedRun(folder, folder.get_json("result"), ResponseSurfaces.from_json(folder.get_json("surfaces")))
+        result, stored = read_result(folder), folder.get_json("surfaces")
+        try:
+            surfaces = ResponseSurfaces.from_json(stored)
+        except BadInputError as error:
+            raise IntegrityError(f"{folder.uri}/surfaces.json: {error}") from error
+        named = [objective_to_json(objective) for objective in surfaces.objectives]
+        if surfaces.region.k != len(result["experts"]) or named != result["objectives"]:
+            raise IntegrityError(f"{folder.uri}/surfaces.json: is about other experts or objectives than result.json")
+        run = FinishedRun(folder, result, surfaces)
+        try:
+            run.normalisation  # noqa: B018
+        except BadInputError as error:
+            raise IntegrityError(f"{folder.uri}/result.json: hypervolume: {error}") from error
+        return run
 
     @property
     def names(self) -> list[str]:
@@ -133,7 +149,7 @@ class FinishedRun:
         Raises:
             IntegrityError: an evaluation is no longer in the ledger.
         """
-        frozen, experts = self.folder.study(), self.result["experts"]
+        frozen, experts = frozen_study(self.folder), self.result["experts"]
         rows = [np.array([point["coefficients"][name] for name in experts]) for point in self.result["front"]]
         tables = []
         for name, sign in zip(self.names, self.surfaces.signs, strict=True):

@@ -8,11 +8,13 @@ import numpy as np
 
 from mapmerge.designs.leverage import Leverage
 from mapmerge.designs.region import Region
+from mapmerge.errors import BadInputError
 from mapmerge.fronts.landscape import Landscape
 from mapmerge.records import Array, Metric, Objective
 from mapmerge.surrogates.features import parameter_count
 from mapmerge.surrogates.protocol import Surrogate
 from mapmerge.surrogates.stored import surrogate_from_json
+from mapmerge.untrusted import numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,15 +102,51 @@ class ResponseSurfaces:
 
     @staticmethod
     def from_json(stored: Mapping[str, Any]) -> "ResponseSurfaces":
-        """Rebuild what `to_json` gave; what was written before it told `covered` or `measured` is read without."""
+        """Rebuild what `to_json` gave; what was written before it told `covered` or `measured` is read without.
+
+        Raises:
+            BadInputError: a part is missing, is no such part, or does not fit the others.
+        """
         covered, measured = stored.get("covered"), stored.get("measured")
-        return ResponseSurfaces(
-            objectives=tuple(objective_from_json(entry) for entry in stored["objectives"]),
-            surrogates=tuple(surrogate_from_json(entry) for entry in stored["surrogates"]),
-            region=Region.from_json(stored["region"]),
-            covered=None if covered is None else tuple(covered),
-            measured=None if measured is None else np.array(measured),
-        )
+        try:
+            surfaces = ResponseSurfaces(
+                objectives=tuple(objective_from_json(entry) for entry in _entries(stored, "objectives")),
+                surrogates=tuple(surrogate_from_json(entry) for entry in _entries(stored, "surrogates")),
+                region=Region.from_json(stored.get("region", {})),
+                covered=None if covered is None else tuple(numbers(covered, "covered", 1).tolist()),
+                measured=None if measured is None else numbers(measured, "measured", 2),
+            )
+            surfaces.require_fit()
+        except BadInputError:
+            raise
+        except ValueError as error:
+            raise BadInputError(f"response surfaces: {error}") from None
+        return surfaces
+
+    def require_fit(self) -> None:
+        """Check that all parts are about the same objectives and experts.
+
+        Raises:
+            BadInputError: they are not.
+        """
+        m, k = len(self.objectives), self.region.k
+        if m == 0 or len(self.surrogates) != m or (self.covered is not None and len(self.covered) != m):
+            raise BadInputError(f"response surfaces: expected a surrogate for each of {m} objectives")
+        if self.covered is not None and min(self.covered) <= 0.0:
+            raise BadInputError("response surfaces: expected numbers of items above 0 as covered")
+        if self.measured is not None and self.measured.shape[1] != k:
+            raise BadInputError(f"response surfaces: expected {k} coefficients, came {self.measured.shape[1]} measured")
+        with np.errstate(all="ignore"):
+            scores = self.scores(self.region.lower[None])  # refuses another number of coefficients
+        if not np.isfinite(scores).all():
+            raise BadInputError("response surfaces: expected scores that are finite numbers")
+
+
+def _entries(stored: Mapping[str, Any], name: str) -> list[Any]:
+    entries = stored.get(name)
+    if not isinstance(entries, list):
+        raise ValueError(f"expected a list of {name}")
+    return entries
 
 
 def signs(objectives: Sequence[Objective]) -> Array:
@@ -136,10 +174,20 @@ def objective_to_json(objective: Objective) -> dict[str, Any]:
 def objective_from_json(entry: Mapping[str, Any]) -> Objective:
     """Rebuild what `objective_to_json` gave.
 
+    Raises:
+        BadInputError: it is none.
+
     >>> loss = Objective("r", Metric("loss", 0.0, None, False))
     >>> objective_from_json(objective_to_json(loss)) == loss
     True
     """
-    return Objective(
-        entry["name"], Metric(entry["metric"], entry["lower"], entry["upper"], entry["direction"] == "maximize")
-    )
+    match entry:
+        case {
+            "name": str(name),
+            "metric": str(metric),
+            "lower": (None | int() | float()) as lower,
+            "upper": (None | int() | float()) as upper,
+            "direction": ("maximize" | "minimize") as direction,
+        }:
+            return Objective(name, Metric(metric, lower, upper, direction == "maximize"))
+    raise BadInputError("objective: expected name, metric, lower, upper and direction")

@@ -13,6 +13,7 @@ from mapmerge.config import StudyConfig, read_study
 from mapmerge.config.reading import override_config
 from mapmerge.earlier import from_json, holds_for, to_json
 from mapmerge.errors import ConfigError, RunError
+from mapmerge.frozen import frozen_study
 from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.runs import RunFolder, find_run, open_run
 from mapmerge.ledger.store import Store
@@ -58,7 +59,7 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str], extend: 
             study_of(whole.brief, node)
     earlier = None if extend is None else open_run(extend)
     if earlier is not None:
-        known = holds_for(from_json(earlier.get_json("measured")), earlier.study(), frozen)
+        known = holds_for(from_json(earlier.get_json("measured")), frozen_study(earlier), frozen)
         frozen |= {"extends": earlier.uri, "known": to_json(known)}
     folder = RunFolder(Store(output), run_id)
     folder.create(frozen)
@@ -78,7 +79,7 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
     """
     report(Progress("prepare"))
     folder = find_run(run_uri)
-    frozen = folder.study()
+    frozen = frozen_study(folder)
     wrong = [override for override in overrides if not override.startswith("compute.")]
     if wrong:
         raise ConfigError(

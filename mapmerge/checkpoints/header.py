@@ -16,9 +16,13 @@ from typing import Any
 import torch
 
 from mapmerge.errors import CheckpointError
+from mapmerge.untrusted import parse_json
 
 MAX_HEADER_BYTES = 16 * 2**20
 """Longest header that is parsed; that is room for more than 100 000 tensors in one file."""
+
+MAX_HEADER_VALUES = 1_000_000
+"""The most names, numbers and lists in a header, which take far more memory than their text."""
 
 MAX_DIMENSIONS = 64
 MAX_NAME = 1000
@@ -87,10 +91,10 @@ def read_header(path: Path) -> dict[str, Entry]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
-        header = json.loads(text, object_pairs_hook=_unique)
+        header = parse_json(text, most=MAX_HEADER_VALUES)
         header.pop("__metadata__", None)
         entries = {name: _entry(name, value, 8 + length) for name, value in sorted(header.items())}
-    except (ValueError, RecursionError) as error:  # json errors and wrong UTF-8 are ValueErrors
+    except ValueError as error:
         raise CheckpointError(f"{path}: the safetensors header is not valid: {error}") from error
     if not entries:
         raise CheckpointError(f"{path}: expected tensors, but the file holds none; {_ADVICE}")
@@ -132,18 +136,9 @@ def _why_not(size: int, start: bytes, length: int) -> str:
     return f"expected a safetensors file, but it does not begin like one; {_ADVICE}"
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if len(key) > MAX_NAME:
-            raise ValueError(f"a name has {len(key)} characters, more than the {MAX_NAME} that are accepted")
-        if key in found:
-            raise ValueError(f"the key {key!r} is there twice")
-        found[key] = value
-    return found
-
-
 def _entry(name: str, value: Any, data: int) -> Entry:
+    if len(name) > MAX_NAME:
+        raise ValueError(f"a name has {len(name)} characters, more than the {MAX_NAME} that are accepted")
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name!r} needs exactly the keys dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
@@ -159,6 +154,8 @@ def _entry(name: str, value: Any, data: int) -> Entry:
             f"{name!r} of dtype {dtype} and shape {shape} needs {entry.size * DTYPES[dtype].itemsize} bytes, "
             f"but its offsets span {entry.stop - entry.start}"
         )
+    if math.prod(filter(None, shape)) >= 2**63:  # only without elements, where another dimension is 0
+        raise ValueError(f"{name!r} of shape {shape} has dimensions that no tensor can have")
     return entry
 
 

@@ -117,9 +117,15 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     {'w': (2, 3)}
     """
     path = Path(path)
-    if path.is_dir():
-        path = _weights_of(path)
-    if not path.exists():
+    try:
+        folder, exists = path.is_dir(), path.exists()
+        if folder:
+            path = _weights_of(path)
+    except OSError as error:
+        if isinstance(error, MissingFileError):
+            raise
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not exists:
         raise MissingFileError(
             f"{path}: there is no such checkpoint; expected a .safetensors file or a folder with one"
         )

@@ -1,5 +1,6 @@
 """What a study file may say as a whole. Every field's description is the documentation of that field."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -104,8 +105,8 @@ class StudyConfig(Section):
     @field_validator("experts", "objectives", mode="after")
     @classmethod
     def _names_differ(cls, value: list[Any]) -> list[Any]:
-        names = [entry.name for entry in value]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        counts = Counter(entry.name for entry in value)
+        twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
             raise ValueError(f"names must differ, but {', '.join(map(repr, twice))} is there more than once")
         return value
@@ -179,7 +180,10 @@ def resolve(root: Path, location: str) -> Path:
     >>> str(resolve(Path("/studies/a"), "base"))
     '/studies/a/base'
     """
-    return root / Path(location).expanduser()
+    try:
+        return root / Path(location).expanduser()
+    except RuntimeError:  # "~somebody" who is not known here
+        return root / location
 
 
 def owners_of(config: StudyConfig) -> Owners:

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from mapmerge.config.model import StudyConfig
+from mapmerge.config.text import KeyPath, parse, parse_value
 from mapmerge.errors import ConfigError, MissingFileError, did_you_mean
 
-KeyPath = tuple[str | int, ...]
+MAX_BYTES = 200_000
+"""A study is a page of text, of many experts a few; what is larger is not one."""
 
-MAX_BYTES = 1_000_000
-"""A study is a page of text; what is larger is not one."""
+_MOST_PROBLEMS = 20
 
 
 def read_study(path: Path, overrides: Iterable[str] = ()) -> StudyConfig:
@@ -27,12 +27,19 @@ def read_study(path: Path, overrides: Iterable[str] = ()) -> StudyConfig:
         MissingFileError: there is no such file.
         ConfigError: it is not YAML, has a key twice, an unknown key, or a value that does not fit.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such study file")
-    if path.stat().st_size > MAX_BYTES:
-        raise ConfigError(f"{path}: {path.stat().st_size} bytes is too large for a study file (at most {MAX_BYTES})")
     try:
-        text = path.read_text(encoding="utf-8")
+        if not path.is_file():
+            raise MissingFileError(f"{path}: no such study file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        if isinstance(error, MissingFileError):
+            raise
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: too large for a study file (at most {MAX_BYTES} bytes)")
+    try:
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file in UTF-8 ({error.reason} at byte {error.start})") from None
     values, lines = parse(text, source=str(path))
@@ -53,57 +60,12 @@ def override_config(config: StudyConfig, overrides: Iterable[str]) -> StudyConfi
     return validate(values, lines, source="the run's study")
 
 
-def parse(text: str, *, source: str) -> tuple[dict[str, Any], dict[KeyPath, str]]:
-    """Parse YAML into plain values and the line of every key.
-
-    Aliases are refused: a study has no use for them, and nested ones can grow without bound.
-
-    >>> parse("seed: 1\\nbudget: {front: 5}", source="s.yaml")[1][("budget", "front")]
-    'line 2'
-    """
-    lines: dict[KeyPath, str] = {}
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise ConfigError(f"{source}: YAML aliases (*{event.anchor}) are not allowed in a study")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        if not isinstance(node, yaml.MappingNode):
-            raise ConfigError(f"{source}: expected a mapping of keys such as `name:`, `base:`, `experts:`")
-        _collect_lines(node, (), lines, source)
-        values = yaml.safe_load(text)
-    except RecursionError:
-        raise ConfigError(f"{source}: nested too deeply for a study file") from None
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
-    return values, lines
-
-
-def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, str], source: str) -> None:
-    lines[path] = f"line {node.start_mark.line + 1}"
-    if isinstance(node, yaml.SequenceNode):
-        for index, child in enumerate(node.value):
-            _collect_lines(child, (*path, index), lines, source)
-    elif isinstance(node, yaml.MappingNode):
-        for key_node, child in node.value:
-            key = (*path, str(key_node.value))
-            line = f"line {key_node.start_mark.line + 1}"
-            if key in lines:
-                raise ConfigError(f"{source}, {line}: key {key_node.value!r} is there twice, first at {lines[key]}")
-            _collect_lines(child, key, lines, source)
-            lines[key] = line
-
-
 def _override(values: dict[str, Any], override: str) -> KeyPath:
     """Set one `dotted.key=value` in place and return the key's path."""
     dotted, equals, text = override.partition("=")
     if not equals or not dotted:
         raise ConfigError(f"--set {override}: expected KEY=VALUE, such as budget.evaluations=60")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from None
+    value = parse_value(text, source=f"--set {override}")
     *parents, last = path = tuple(int(part) if part.isdigit() else part for part in dotted.split("."))
     place: Any = values
     for part in parents:
@@ -129,8 +91,11 @@ def validate(values: Mapping[str, Any], lines: Mapping[KeyPath, str], *, source:
     try:
         return StudyConfig.model_validate(values)
     except ValidationError as error:
-        problems = [_problem(dict(entry), lines) for entry in error.errors(include_url=False)]
-    header = f"{source}: {len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        found = error.errors(include_url=False)
+    problems = [_problem(dict(entry), lines) for entry in found[:_MOST_PROBLEMS]]
+    if len(found) > _MOST_PROBLEMS:
+        problems.append(f"and {len(found) - _MOST_PROBLEMS} more")
+    header = f"{source}: {len(found)} problem{'s' if len(found) > 1 else ''}"
     raise ConfigError("\n".join([header, *(f"  {problem}" for problem in problems)]))
 
 

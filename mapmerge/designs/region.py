@@ -8,6 +8,7 @@ from scipy.stats import qmc
 
 from mapmerge.errors import BadInputError, ConfigError
 from mapmerge.records import Array, JsonObject
+from mapmerge.untrusted import numbers
 
 _TOLERANCE = 1e-9
 _EXACT = 1e-12
@@ -148,9 +149,19 @@ class Region:
 
     @classmethod
     def from_json(cls, plain: JsonObject) -> "Region":
-        """Rebuild a region from what `to_json` returned."""
-        mass = plain["mass"]
-        return cls(np.array(plain["lower"]), np.array(plain["upper"]), None if mass is None else tuple(mass))
+        """Rebuild a region from what `to_json` returned.
+
+        Raises:
+            BadInputError: it is none.
+        """
+        try:
+            lower, upper = (numbers(plain[name], name, 1) for name in ("lower", "upper"))
+            mass = None if plain["mass"] is None else tuple(numbers(plain["mass"], "mass", 1).tolist())
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(f"region: expected lower, upper and mass ({error})") from None
+        if mass is not None and len(mass) != 2:
+            raise BadInputError(f"region: expected mass as [smallest, largest], got {len(mass)} numbers")
+        return cls(lower, upper, mass)
 
     def _check(self, coefficients: Array) -> None:
         if coefficients.ndim != 2 or coefficients.shape[1] != self.k:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from mapmerge.errors import ItemSetError, MissingFileError
+from mapmerge.checkpoints.open import open_checkpoint
+from mapmerge.errors import CheckpointError, ItemSetError, MissingFileError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,20 +51,23 @@ def open_item_set(path: str | Path) -> ItemSet:
             not finite, a negative label, or one class only.
     """
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"item set {path}: there is no such file")
     try:
-        tensors = load_file(path)
-    except SafetensorError as error:
+        if not path.is_file():
+            raise MissingFileError
+        file = open_checkpoint(path)
+    except OSError:  # also a name that no file can have
+        raise MissingFileError(f"item set {path}: there is no such file") from None
+    except CheckpointError as error:
         raise ItemSetError(
-            f"item set {path}: expected a whole safetensors file ({error}); write it with write_item_set"
+            f"item set {error}; expected a whole safetensors file, as write_item_set makes it"
         ) from error
-    missing = [name for name in ("inputs", "labels") if name not in tensors]
+    missing = [name for name in ("inputs", "labels") if name not in file.names]
     if missing:
         raise ItemSetError(
             f"item set {path}: expected the tensors `inputs` and `labels`, "
-            f"there is no {' and no '.join(missing)} among {sorted(tensors)}"
+            f"there is no {' and no '.join(missing)} among {list(file.names)[:10]}"
         )
+    tensors = {name: file.tensor(name) for name in ("inputs", "labels")}
     inputs, labels = tensors["inputs"], tensors["labels"]
     _check(path, inputs, labels)
     ids = _input_ids(inputs)

@@ -6,6 +6,10 @@ from typing import Any
 
 from mapmerge.errors import IntegrityError
 from mapmerge.records import JsonObject
+from mapmerge.untrusted import parse_json
+
+VALUES_LIMIT = 20_000_000
+"""The most values of one JSON file of a run: a thousand times what studies have had so far."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -40,19 +44,20 @@ def with_checksum(record: JsonObject) -> dict[str, Any]:
     return {**record, "checksum": content_hash(dict(record))}
 
 
-def parse_object(data: bytes, where: str) -> dict[str, Any]:
+def parse_object(data: bytes, where: str, *, most: int = VALUES_LIMIT) -> dict[str, Any]:
     """Parse bytes that should be one JSON object.
 
     Args:
         data: what was read, not trusted.
         where: the URI, for the message.
+        most: values that it may hold, roughly.
 
     Raises:
         IntegrityError: they are not.
     """
     try:
-        value = json.loads(data, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(data, most=most)
+    except ValueError as error:
         raise IntegrityError(
             f"{where}: expected a JSON object, came {len(data)} bytes that are none ({error})"
         ) from error
@@ -61,21 +66,22 @@ def parse_object(data: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def parse_checked(data: bytes, where: str) -> dict[str, Any]:
+def parse_checked(data: bytes, where: str, *, most: int = VALUES_LIMIT) -> dict[str, Any]:
     """Parse a record that `with_checksum` made; returns it with its checksum.
+
+    Args:
+        data: what was read, not trusted.
+        where: the URI, for the message.
+        most: values that it may hold, roughly.
 
     Raises:
         IntegrityError: the bytes are no JSON object, or not the one that was written.
     """
-    record = parse_object(data, where)
+    record = parse_object(data, where, most=most)
     try:
         expected = content_hash({name: value for name, value in record.items() if name != "checksum"})
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:  # a lone surrogate is no text
         raise IntegrityError(f"{where}: the record cannot be hashed ({error})") from error
     if record.get("checksum") != expected:
         raise IntegrityError(f"{where}: expected the checksum {expected}, came {str(record.get('checksum'))[:80]}")
     return record
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")

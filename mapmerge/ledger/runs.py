@@ -19,6 +19,9 @@ _STUDY, _MANIFEST = "study.json", "manifest.json"
 _NO_RESULT = (_MANIFEST, "leases/")
 _RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KIND = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_EVENT_KEY = re.compile(r"events/([0-9]{6,9})-[a-z0-9-]+\.json")
+_EVENT: Mapping[str, type] = {"number": int, "kind": str, "time": str, "payload": dict}
+_FAILURE: Mapping[str, type] = {"key": str, "error": str, "attempts": int, "details": dict}
 _URI = re.compile(r"(?:(?P<store>.*)/)?runs/(?P<run>[^/]+)/?")
 
 
@@ -117,8 +120,12 @@ class RunFolder:
         return self.files.create(f"failures/{key}.json", canonical_json(failure))
 
     def failures(self) -> list[dict[str, Any]]:
-        """Return the failures, sorted by key: `key`, `error`, `attempts`, `details`."""
-        return self._get_all("failures")
+        """Return the failures, sorted by key: `key`, `error`, `attempts`, `details`.
+
+        Raises:
+            IntegrityError: one is none.
+        """
+        return self._get_all("failures", _FAILURE)
 
     def append_event(self, kind: str, payload: JsonObject) -> None:
         """Append what happened as `events/<number>-<kind>.json`, to be called by the holder of the lease.
@@ -134,8 +141,8 @@ class RunFolder:
             raise ValueError(f"expected an event kind of lower-case words joined by dashes, came {kind!r}")
         with self._appending:
             if self._events is None:
-                keys = self.files.list("events")
-                self._events = int(keys[-1].removeprefix("events/").partition("-")[0]) if keys else 0
+                numbers = [match[1] for match in map(_EVENT_KEY.fullmatch, self.files.list("events")) if match]
+                self._events = max(map(int, numbers), default=0)
             written = False
             while not written:
                 self._events += 1
@@ -143,8 +150,12 @@ class RunFolder:
                 written = self.files.create(f"events/{self._events:06d}-{kind}.json", canonical_json(event))
 
     def events(self) -> list[dict[str, Any]]:
-        """Return what happened, in order: `number`, `kind`, `time`, `payload`."""
-        return self._get_all("events")
+        """Return what happened, in order: `number`, `kind`, `time`, `payload`.
+
+        Raises:
+            IntegrityError: a file is no event.
+        """
+        return self._get_all("events", _EVENT)
 
     def lease(self, *, beat: float = 5.0, stale_after: float = 30.0) -> Lease:
         """Return a context manager that holds the run; see `Lease`."""
@@ -214,10 +225,17 @@ class RunFolder:
     def _get(self, key: str) -> dict[str, Any]:
         return parse_object(self.files.read(key), f"{self.uri}/{key}")
 
-    def _get_all(self, folder: str) -> list[dict[str, Any]]:
+    def _get_all(self, folder: str, kinds: Mapping[str, type]) -> list[dict[str, Any]]:
         keys = self.files.list(folder)
         contents = self.files.read_many(keys)
-        return [parse_object(contents[key], f"{self.uri}/{key}") for key in keys if key in contents]
+        found = [(key, parse_object(contents[key], f"{self.uri}/{key}")) for key in keys if key in contents]
+        for key, value in found:
+            wrong = [name for name, kind in kinds.items() if not isinstance(value.get(name), kind)]
+            if wrong:
+                raise IntegrityError(
+                    f"{self.uri}/{key}: expected {', '.join(kinds)}; {', '.join(wrong)} is not as written"
+                )
+        return [value for _, value in found]
 
 
 def find_run(uri: str) -> RunFolder:

@@ -214,7 +214,7 @@ def _flattened(value: Mapping[str, Any], path: Sequence[str] = ()) -> list[tuple
     lines: list[tuple[str, str]] = []
     for key, inner in value.items():
         here = (*path, str(key).replace("_", " "))
-        if isinstance(inner, Mapping) and set(inner) == {"items", "sha256"}:
+        if isinstance(inner, Mapping) and set(inner) == {"items", "sha256"} and isinstance(inner["items"], int):
             lines.append((" · ".join(here), f"{plural(inner['items'], 'item')}, sha256 {inner['sha256']}"))
         elif isinstance(inner, Mapping):
             lines += _flattened(inner, here)

@@ -31,6 +31,8 @@ class Fitted(ABC):
 
     kind: ClassVar[str]
     schema: ClassVar[str]
+    shapes: ClassVar[dict[str, str]] = {"centre": "k", "scale": "k", "measured": "n", "items": "n", "left_out": "n"}
+    """A letter for each dimension of each array, p and k being what they are everywhere."""
 
     link: Link
     centre: Array
@@ -75,6 +77,6 @@ class Fitted(ABC):
         """Rebuild a surrogate from what `to_json` returned.
 
         Raises:
-            BadInputError: the object is of another schema, or a part is missing.
+            BadInputError: the object is of another schema, or a part is missing or no such part.
         """
         return cls(**from_plain(cls, plain, cls.schema))

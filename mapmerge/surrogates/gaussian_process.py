@@ -40,6 +40,13 @@ class GaussianProcessSurrogate(Fitted):
 
     kind: ClassVar[str] = "gaussian-process"
     schema: ClassVar[str] = "mapmerge/gaussian-process/1"
+    shapes: ClassVar[dict[str, str]] = Fitted.shapes | {
+        "points": "nk",
+        "variances": "n",
+        "ridge": "p",
+        "parameters": "p",
+        "weights": "n",
+    }
 
     points: Array
     variances: Array

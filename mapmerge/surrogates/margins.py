@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
 from mapmerge.errors import BadInputError
-from mapmerge.records import Array, Metric
+from mapmerge.records import Array, JsonObject, Metric
 from mapmerge.surrogates.fitted import Fitted
 from mapmerge.surrogates.fitting import condition_of, noise_of_items
 from mapmerge.surrogates.links import Link
@@ -36,6 +36,10 @@ _CUBIC_EACH, _CUBIC_MOST = 3, 64
 """Cubics are tried with so many candidates a parameter, and up to so many parameters: beyond, they take too long."""
 
 
+_HIGHEST = 8
+"""The highest degree that is read back: higher ones never were written."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MarginSurrogate(Fitted):
     """A polynomial of z = (coefficients - centre) / scale behind a link, read off a population of items' polynomials.
@@ -50,10 +54,19 @@ class MarginSurrogate(Fitted):
 
     kind: ClassVar[str] = "margins"
     schema: ClassVar[str] = "mapmerge/margins/1"
+    shapes: ClassVar[dict[str, str]] = Fitted.shapes | {"size": "q", "parameters": "q"}
 
     degree: int
     size: Array
     parameters: Array
+
+    @classmethod
+    def from_json(cls, plain: JsonObject) -> Self:
+        """Rebuild a surrogate from what `to_json` returned, see `Fitted.from_json`."""
+        found = super().from_json(plain)
+        if not 1 <= found.degree <= _HIGHEST or len(found.size) != monomial_count(len(found.centre), found.degree):
+            raise BadInputError(f"surrogate: {len(found.size)} parameters are no polynomial of degree {found.degree}")
+        return found
 
     @one_blas_thread()
     def predict(self, coefficients: Array) -> Array:

@@ -25,6 +25,7 @@ class QuadraticSurrogate(Fitted):
 
     kind: ClassVar[str] = "quadratic"
     schema: ClassVar[str] = "mapmerge/quadratic/2"
+    shapes: ClassVar[dict[str, str]] = Fitted.shapes | {"parameters": "p", "covariance": "pp"}
 
     parameters: Array
     covariance: Array

@@ -40,6 +40,7 @@ class ThinQuadraticSurrogate(Fitted):
 
     kind: ClassVar[str] = "thin-quadratic"
     schema: ClassVar[str] = "mapmerge/thin-quadratic/1"
+    shapes: ClassVar[dict[str, str]] = Fitted.shapes | {"points": "nk", "weights": "n", "information": "n"}
 
     points: Array
     constant: float

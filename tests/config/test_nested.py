@@ -118,7 +118,6 @@ PROBLEMS = {
     "nested.preferences=[{a: 1, b: -1}]": "nested.preferences[0]: expected weights of zero or more, got b=-1.0",
     "nested.preferences=[{a: 0}]": "nested.preferences[0]: expected at least one weight above zero",
     "nested.preferences=[{}]": "nested.preferences[0]: expected at least one weight above zero",
-    "nested.preferences=[{a: .nan}]": "nested.preferences[0]: expected weights that are finite",
     "nested.preferences=[{a: 1.0e+308, b: 1.0e+308}]": "have a finite sum",
     "nested.evaluations=5": "nested.evaluations is 5, but `map` fits p = (f+1)(f+2)/2 = 6 parameters",
     "nested={fan_in: 4, evaluations: 14}": "give at least 15, better 30",
@@ -138,6 +137,13 @@ def test_what_cannot_be(tmp_path: Path, override: str) -> None:
         read(tmp_path, override)
     assert str(error.value).count("\n") == 1, "one problem"
     assert PROBLEMS[override] in str(error.value)
+
+
+def test_a_weight_that_is_no_number(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"nested\.preferences=\[\{a: \.nan\}\], line 1: 0\.a: expected text, a finite"
+    ):
+        read(tmp_path, "nested.preferences=[{a: .nan}]")
 
 
 def test_the_tree_of_the_paper_needs_an_objective_for_each_expert(tmp_path: Path) -> None:

@@ -13,6 +13,15 @@ from mapmerge.ledger.store import Store
 from mapmerge.preference import Preference
 
 
+PUBLISHED = {
+    **dict.fromkeys(("evaluations", "evaluations_reused", "evaluations_failed", "items_forwarded"), 3),
+    "seconds": 0.5,
+    "failures": [],
+    "provenance": {"item_sets": {name: dict.fromkeys(("search", "held_out"), {"identity": {}}) for name in "zy"}},
+}
+"""What `tasks.publish` adds to an answer."""
+
+
 @pytest.fixture(scope="module")
 def run(make_world):
     world = make_world()
@@ -23,7 +32,7 @@ def run(make_world):
     folder.put_json("surfaces", surfaces.to_json())
     with pytest.raises(RunError, match="half of a run"):
         FinishedRun.open(folder.uri)
-    folder.put_json("result", {**answer(study, surfaces, final), "run_id": "one", "run_uri": folder.uri})
+    folder.put_json("result", {**answer(study, surfaces, final), **PUBLISHED, "run_id": "one", "run_uri": folder.uri})
     folder.seal(EvaluationLedger(folder.store), [])
     return FinishedRun.open(folder.uri)
 
