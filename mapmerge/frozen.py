@@ -23,11 +23,15 @@ class _Inputs(BaseModel, strict=True):
     evaluators: dict[str, dict[Split, _Evaluator]]
 
 
+class _Objective(BaseModel, strict=True, extra="allow"):
+    name: str
+
+
 class _Frozen(BaseModel, strict=True):
     run_schema: Literal["mapmerge/run/1"] = Field(alias="schema")
     config: StudyConfig = Field(strict=False)
     root: str
-    objectives: list[dict[str, Any]]
+    objectives: list[_Objective]
     inputs: _Inputs
     deterministic: dict[str, bool]
     warnings: list[str]
@@ -53,7 +57,7 @@ def frozen_study(folder: RunFolder) -> dict[str, Any]:
     objectives = {objective.name for objective in frozen.config.objectives}
     for what, named, known in (
         ("experts", {expert.name for expert in frozen.config.experts}, frozen.inputs.experts.keys()),
-        ("objectives", objectives, {objective.get("name") for objective in frozen.objectives}),
+        ("objectives", objectives, {objective.name for objective in frozen.objectives}),
         ("evaluators", objectives, frozen.inputs.evaluators.keys()),
         ("deterministic", objectives, frozen.deterministic.keys()),
     ):

@@ -1,8 +1,10 @@
 """JSON that somebody else may have written: parsed in bounded time and memory, into values that have no surprises."""
 
+import gc
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -34,9 +36,10 @@ def parse_json(data: bytes, *, most: int) -> Any:
     if sum(data.count(mark) for mark in _MARKS) > most:
         raise ValueError(f"it holds more than {most} values")
     try:
-        value = json.loads(
-            data.decode(), parse_constant=_finite, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique
-        )
+        with _nothing_collected():
+            value = json.loads(
+                data.decode(), parse_constant=_finite, parse_float=_finite, parse_int=_whole, object_pairs_hook=_unique
+            )
     except RecursionError:
         raise ValueError(f"it is nested deeper than {DEEPEST}") from None
     require_shallow(value)
@@ -78,6 +81,18 @@ def numbers(value: Any, what: str, dimensions: int) -> Array:
     if array.ndim != dimensions or not np.isfinite(array).all():
         raise ValueError(f"{what}: expected finite numbers in {dimensions} dimensions, came shape {list(array.shape)}")
     return array
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Let Python not look for garbage: with every few thousand lists it would go through all that there are."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _inside(value: Any) -> Iterable[Any]:

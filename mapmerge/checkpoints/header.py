@@ -19,10 +19,11 @@ from mapmerge.errors import CheckpointError
 from mapmerge.untrusted import parse_json
 
 MAX_HEADER_BYTES = 16 * 2**20
-"""Longest header that is parsed; that is room for more than 100 000 tensors in one file."""
+"""Longest header that is parsed."""
 
-MAX_HEADER_VALUES = 1_000_000
-"""The most names, numbers and lists in a header, which take far more memory than their text."""
+MAX_HEADER_VALUES = 300_000
+"""The most numbers, lists and objects in a header, which take far more memory than their text: room for more than
+30 000 tensors in one file."""
 
 MAX_DIMENSIONS = 64
 MAX_NAME = 1000

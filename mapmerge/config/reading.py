@@ -10,7 +10,7 @@ from mapmerge.config.model import StudyConfig
 from mapmerge.config.text import KeyPath, parse, parse_value
 from mapmerge.errors import ConfigError, MissingFileError, did_you_mean
 
-MAX_BYTES = 200_000
+MAX_BYTES = 100_000
 """A study is a page of text, of many experts a few; what is larger is not one."""
 
 _MOST_PROBLEMS = 20

@@ -75,7 +75,7 @@ def _refuse_what_grows(events: Iterator[yaml.Event], source: str) -> None:
     for event in events:
         where = f"{source}, line {event.start_mark.line + 1}"
         if isinstance(event, yaml.AliasEvent):
-            raise ConfigError(f"{where}: YAML aliases (*{event.anchor[:40]}) are not allowed in a study")
+            raise ConfigError(f"{where}: YAML aliases (*{str(event.anchor)[:40]}) are not allowed in a study")
         if getattr(event, "tag", None) is not None:
             raise ConfigError(f"{where}: YAML tags ({event.tag[:40]}) are not allowed in a study")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST:

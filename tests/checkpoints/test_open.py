@@ -143,6 +143,11 @@ BAD_FILES = {
     "three offsets": (file({"w": tensor(0, 4, 8)}, bytes(4)), "two data_offsets"),
     "data cut": (file({"w": tensor(0, 4)}, bytes(3)), "truncated"),
     "offsets beyond the file": (file({"w": tensor(2**50, 2**50 + 4)}, bytes(4)), "truncated"),
+    "many values": (file(b'{"w":[' + b"0," * 300_001), "more than 300000 values"),
+    "infinite number": (file(b'{"w":1e999}'), "not valid"),
+    "no UTF-8": (file('{"w":1}'.encode("utf-16-le")), "not valid"),
+    "absurd and empty": (file({"w": tensor(0, 0, shape=[2**62, 2**62, 0])}), "dimensions that no tensor can have"),
+    "offsets reversed": (file({"w": tensor(8, 4)}, bytes(8)), "span -4"),
     "overlap": (file({"v": tensor(0, 4), "w": tensor(2, 6)}, bytes(6)), "'v' and 'w' overlap"),
     "same bytes": (file({"v": tensor(0, 4), "w": tensor(0, 4)}, bytes(4)), "'v' and 'w' overlap"),
     "gap": (file({"v": tensor(0, 4), "w": tensor(5, 9)}, bytes(9)), "belong to no tensor"),
@@ -169,6 +174,26 @@ def test_header_that_is_too_long_is_not_read(tmp_path: Path) -> None:
         out.truncate(MAX_HEADER_BYTES * 4)
     with pytest.raises(CheckpointError, match="more than the 16777216 that are accepted"):
         open_checkpoint(path)
+
+
+def test_names_are_never_paths(tmp_path: Path) -> None:
+    names = ["../../escaped", "/tmp/escaped", "..", "a\\..\\b", "nul\x00", "\ud800", "C:\\x"]
+    header = {name: tensor(4 * place, 4 * place + 4) for place, name in enumerate(names)}
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    path = tmp_path / "deep" / "er" / "m.safetensors"
+    path.write_bytes(file(header, bytes(4 * len(names))))
+    checkpoint = open_checkpoint(path)
+    assert sorted(checkpoint.names) == sorted(names)
+    checkpoint.fingerprint()
+    assert all(checkpoint.tensor(name).item() == 0.0 for name in names)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_paths_that_no_file_can_have() -> None:
+    with pytest.raises(CheckpointError, match=r"x: cannot be read: File name too long"):
+        open_checkpoint("x" * 5000)
+    with pytest.raises(MissingFileError, match="there is no such checkpoint"):
+        open_checkpoint("a\x00b")
 
 
 def test_file_that_shrinks_after_opening(tmp_path: Path) -> None:

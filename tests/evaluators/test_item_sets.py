@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -123,6 +124,17 @@ def test_a_truncated_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ItemSetError, match="whole safetensors file"):
         open_item_set(path)
+
+
+def test_a_header_that_lies_is_refused_before_anything_is_read(tmp_path):
+    path = tmp_path / "a.safetensors"
+    entry = {"dtype": "F32", "shape": [2**60], "data_offsets": [0, 2**62]}
+    header = json.dumps({"inputs": entry, "labels": entry}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    with pytest.raises(ItemSetError, match=r"a\.safetensors: the file is truncated"):
+        open_item_set(path)
+    with pytest.raises(MissingFileError, match="there is no such file"):
+        open_item_set("x" * 5000)
 
 
 def test_a_missing_file_is_named(tmp_path):

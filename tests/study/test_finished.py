@@ -12,12 +12,11 @@ from mapmerge.ledger.runs import RunFolder
 from mapmerge.ledger.store import Store
 from mapmerge.preference import Preference
 
-
 PUBLISHED = {
     **dict.fromkeys(("evaluations", "evaluations_reused", "evaluations_failed", "items_forwarded"), 3),
     "seconds": 0.5,
     "failures": [],
-    "provenance": {"item_sets": {name: dict.fromkeys(("search", "held_out"), {"identity": {}}) for name in "zy"}},
+    "provenance": {"item_sets": {name: {"search": {"identity": {}}, "held_out": {"identity": {}}} for name in "zy"}},
 }
 """What `tasks.publish` adds to an answer."""
 
