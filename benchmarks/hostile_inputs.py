@@ -7,7 +7,6 @@ import json
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,10 @@ import torch
 import yaml
 from safetensors.torch import save
 
+from benchmarks.hostile_mutations import bytes_changed, nested, tree_changed
 from benchmarks.hostile_run import run_files
 from mapmerge.checkpoints import open_checkpoint
+from mapmerge.checkpoints.header import MAX_HEADER_VALUES
 from mapmerge.config import read_study
 from mapmerge.config.reading import MAX_BYTES
 from mapmerge.errors import MapmergeError
@@ -27,7 +28,7 @@ from mapmerge.finished import FinishedRun
 from mapmerge.frozen import frozen_study
 from mapmerge.ledger.canonical import canonical_json, content_hash, with_checksum
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
-from mapmerge.ledger.record import decode, encode
+from mapmerge.ledger.record import VALUES_LIMIT, decode, encode
 from mapmerge.report.page import render
 
 Tree = Any
@@ -55,85 +56,7 @@ def mutated(reader: Reader, rng: np.random.Generator) -> bytes:
     data = reader.examples[rng.integers(len(reader.examples))]
     if rng.random() < 0.75:
         data = reader.spoil(data, rng)
-    return _bytes_changed(data, rng) if rng.random() < 0.35 else data
-
-
-def _bytes_changed(data: bytes, rng: np.random.Generator) -> bytes:
-    changed = bytearray(data)
-    for _ in range(rng.integers(1, 5)):
-        first, last = sorted(int(place) for place in rng.integers(0, len(changed) + 1, 2))
-        last = min(last, first + 64)
-        match int(rng.integers(5)):
-            case 0:
-                changed[first:last] = b""
-            case 1:
-                changed[first:first] = changed[first:last] * int(rng.integers(1, 50))
-            case 2:
-                changed[first:last] = rng.bytes(last - first)
-            case 3:
-                changed[first:first] = _TOKENS[rng.integers(len(_TOKENS))]
-            case _:
-                del changed[first:]
-    return bytes(changed)
-
-
-_TOKENS = [
-    b"\x00",
-    b"\xff\xfe",
-    b"\xef\xbb\xbf",
-    b"\xed\xa0\x80",
-    b"{",
-    b"[[[[",
-    b'"',
-    b"\\ud800",
-    b"\\",
-    b",,",
-    b":",
-    b"-",
-]
-_TOKENS += [b"1e999", b"NaN", b"9" * 5000, b"[" * 3000, b'{"a":' * 500, b"\xf0\x9f\x98\x80", b"../", b"true", b"null"]
-
-_RAW = ["NaN", "-Infinity", "1e999", "-1e308", "9" * 5000, "-0.0", "[" * 300 + "]" * 300, '"\\ud800"', '{"a":1,"a":2}']
-"""JSON, or nearly, that no value has as its text."""
-
-_VALUES: list[Tree] = [None, True, 0, -1, 2**63, 2**64, 1e300, 0.5, "", "0", "../../etc/passwd", "~nobody/x", "a\x00b"]
-_VALUES += ["é" * 300, "x" * 20_000, [], {}, [[]], [0] * 500, {"": 0}, [None], {"a": {"b": {}}}, "true", "1:1:1", " "]
-
-
-def tree_changed(tree: Tree, rng: np.random.Generator) -> str:
-    """Return JSON text of a tree with one to three places spoilt."""
-    raw: dict[str, str] = {}
-    whole = {"": deepcopy(tree)}
-    for _ in range(rng.integers(1, 4)):
-        holder, key = _place(whole, rng)
-        match int(rng.integers(8)):
-            case 0 | 1 | 2:
-                holder[key] = deepcopy(_VALUES[rng.integers(len(_VALUES))])
-            case 3 | 4:
-                mark = f"@raw{len(raw)}@"
-                raw[json.dumps(mark)], holder[key] = _RAW[rng.integers(len(_RAW))], mark
-            case 5 if isinstance(holder, dict) and holder is not whole:
-                holder[str(_VALUES[rng.integers(len(_VALUES))])[:100]] = holder.pop(key)
-            case 6 if holder is not whole:
-                del holder[key]
-            case _:
-                other, there = _place(whole, rng)
-                holder[key] = deepcopy(other[there])
-    text = json.dumps(whole[""])
-    for mark, instead in raw.items():
-        text = text.replace(mark, instead)
-    return text
-
-
-def _place(whole: dict[str, Tree], rng: np.random.Generator) -> tuple[Any, Any]:
-    """Walk down from the top at random; return where the walk ended: a list or an object, and an index or a key."""
-    holder: Any = whole
-    key: Any = ""
-    while isinstance(holder[key], (dict, list)) and len(holder[key]) and rng.random() < 0.85:
-        holder = holder[key]
-        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
-        key = keys[rng.integers(len(keys))]
-    return holder, key
+    return bytes_changed(data, rng) if rng.random() < 0.35 else data
 
 
 def _sealed(record: Tree) -> Tree:
@@ -260,14 +183,14 @@ def _record_reader(folder: Path) -> Reader:
         outcomes = {"encoding": "float32", "compression": "zlib", "data": base64.b64encode(zeros).decode()}
         whole = json.loads(examples[0])
         for items in (9, 8_000_000, 2**18 * 1000):  # inflates to a gigabyte, whatever it says
-            yield canonical_json(whole | {"items": items, "outcomes": outcomes})
+            yield canonical_json(_sealed(whole | {"items": items, "outcomes": outcomes}))
         squeeze = zlib.compressobj()
         zeros = b"".join(squeeze.compress(bytes(32_000)) for _ in range(1000)) + squeeze.flush()
         outcomes["data"] = base64.b64encode(zeros).decode()
-        yield canonical_json(whole | {"items": 8_000_000, "outcomes": outcomes})  # as large as they may be
-        yield canonical_json(whole | {"schema": "mapmerge/evaluation/2"})
-        for unit in (b"[],", b"0,", b"[", b'{"a":', b'"ab",'):
-            yield b'{"inputs":[' + unit * (16 * 2**20 // len(unit))
+        yield canonical_json(_sealed(whole | {"items": 8_000_000, "outcomes": outcomes}))  # as large as they may be
+        yield canonical_json(_sealed(whole | {"schema": "mapmerge/evaluation/2"}))
+        for text in nested(2**24, VALUES_LIMIT):
+            yield b'{"inputs":' + text
         yield b"9" * 2**20
 
     scores = np.random.default_rng(0).random(40).tolist()
@@ -303,13 +226,13 @@ def _header_reader(folder: Path) -> Reader:
 
     def bombs() -> Iterator[bytes]:
         yield (2**63).to_bytes(8, "little") + b'{"w":'
-        for unit in (b"[],", b"0,", b"[", b'{"a":', b'"ab",', b'{"a":{}},', b"9"):
-            text = b'{"w":[' + unit * (15 * 2**20 // len(unit))
+        for text in (b"9" * 2**20, *nested(15 * 2**20, MAX_HEADER_VALUES)):
+            text = b'{"w":' + text
             yield len(text).to_bytes(8, "little") + text
-        text = json.dumps(
-            {f"layer.{n}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]} for n in range(100_000)}
-        )
-        yield len(text).to_bytes(8, "little") + text.encode()
+        entry = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+        for tensors_in_it in (30_000, 100_000):
+            text = json.dumps({f"layer.{n}": entry for n in range(tensors_in_it)}).encode()
+            yield len(text).to_bytes(8, "little") + text
         pickled = io.BytesIO()
         torch.save({"w": torch.ones(2)}, pickled)
         yield pickled.getvalue()
@@ -361,7 +284,8 @@ def _run_reader(folder: Path) -> Reader:
         for index in range(len(names)):
             for unit in (b"[", b'{"a":', b"9", b'"'):
                 yield bytes([index]) + unit * 2**20
-            yield bytes([index]) + b"[" + b"[]," * 500_000 + b"0]"
+        for text in nested(2**22, 2**20):
+            yield bytes([names.index("result.json")]) + b'{"a":' + text
 
     return Reader([bytes([index]) + files[name] for index, name in enumerate(names)], bombs, read, spoil)
 

@@ -23,7 +23,7 @@ ITEMS_LIMIT = 8_000_000
 """The most outcomes of one record."""
 RECORD_LIMIT = 64 * 2**20
 """The most bytes of one record: enough for `ITEMS_LIMIT` float32 in base64."""
-_VALUES_LIMIT = 100_000
+VALUES_LIMIT = 100_000
 """The most JSON values of one record: outcomes are a single one of them."""
 
 
@@ -136,7 +136,7 @@ def decode(data: bytes, key: str, where: str) -> StoredEvaluation:
     """
     if len(data) > RECORD_LIMIT:
         raise IntegrityError(f"{where}: expected a record of at most {RECORD_LIMIT} bytes, there are more")
-    parsed = parse_checked(data, where, most=_VALUES_LIMIT)
+    parsed = parse_checked(data, where, most=VALUES_LIMIT)
     try:
         record = _Record.model_validate(parsed)
     except ValidationError as error:
