@@ -12,10 +12,12 @@ exit code 1 where a limit is broken. Linux only, for the memory.
 import argparse
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +35,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000, help="of all readers together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at a time")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         parser.error("half of the inputs come from atheris, which is not installed: pip install -e '.[fuzz]'")
     each = -(-options.inputs // (len(READERS) * len(WAYS)))
-    results = [_one(reader, way, each, options.seed) for reader in READERS for way in WAYS]
+    with ThreadPoolExecutor(options.processes) as pool:
+        begun = [pool.submit(_one, reader, way, each, options.seed) for reader in READERS for way in WAYS]
+        results = [one.result() for one in begun]
     summary = [_summed(reader, [one for one in results if one["reader"] == reader]) for reader in READERS]
     write(options.out, "hostile", results, seed=options.seed, limits=LIMITS, summary=summary)
     broken = [one["reader"] for one in summary if one["crashes"] or any(one[what] > LIMITS[what] for what in LIMITS)]

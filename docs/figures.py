@@ -334,6 +334,27 @@ def scale() -> str:
     return _table(heads, rows)
 
 
+def hostile() -> str:
+    """Return the table of what readers did with hostile inputs."""
+    rows = [
+        (
+            _READERS[entry["reader"]],
+            f"{entry['inputs']:,}",
+            f"{entry['accepted']:,}",
+            f"{sum(entry['refused'].values()):,}",
+            entry["crashes"],
+            f"{entry['slowest_s']:.2f}",
+            f"{entry['memory_mb']:.0f}",
+        )
+        for entry in _read("hostile")["summary"]
+    ]
+    heads = ("reader of", "inputs", "accepted", "refused", "crashes", "slowest, s", "memory, MB")
+    return _table(heads, rows)
+
+
+_READERS = {"study": "study files", "record": "evaluation records", "header": "safetensors headers", "run": "runs"}
+
+
 def sharing() -> str:
     """Return the table of ways to share the task matrix: medians over repeats and actors."""
     rows = [
@@ -382,6 +403,7 @@ TABLES: dict[str, Callable[[], str]] = {
         scale,
         surrogates,
         sharing,
+        hostile,
     )
 }
 
