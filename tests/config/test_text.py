@@ -85,6 +85,15 @@ class TestFiles:
         assert len(lines) == 22
         assert lines[-1].strip() == "and 2985 more"
 
+    @pytest.mark.parametrize("number", ["NaN", "inf", "1e999"])
+    def test_numbers_in_quotes_must_be_finite_too(self, tmp_path, number):
+        path = tmp_path / "s.yaml"
+        path.write_text(f'compute: {{timeout_s: "{number}"}}\nbaselines: {{scalars: ["{number}"]}}\n')
+        with pytest.raises(ConfigError) as caught:
+            read_study(path)
+        assert "line 1: compute.timeout_s: " in str(caught.value)
+        assert "line 2: baselines.scalars.0: " in str(caught.value)
+
     @pytest.mark.parametrize("name", ["../../etc", "/etc/passwd", "a/b", "..", "a\\n", ""])
     def test_names_cannot_be_paths(self, tmp_path, name):
         path = tmp_path / "s.yaml"
