@@ -106,15 +106,28 @@ def run(families: tuple[Path, ...], row: Row, preferences: int) -> list[dict[str
 
 def _nested(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int], int]:
     names = [objective.name for objective in worker.objectives]
-    merges, counts, seen = [], [], set()
+    merges, counts = [], []
+    seen: dict[tuple[bytes, ...], float] = {}
     for weights in wanted:
         preference = dict(zip(names, weights.tolist(), strict=True))
         given = [f"nested.preferences={json.dumps([preference])}", f"seed={row.seed}", *NESTED[row.method]]
         study, settled = nested_search.merged(worker, given)
         merges.append(settled[0])
-        counts.append(len(study.history.asked))
-        seen |= {(each.coefficients.tobytes(), each.objective) for each in study.history.asked}
-    return np.array(merges), counts, len(seen)
+        mine = _costs(worker, study)
+        counts.append(round(sum(mine.values())))
+        seen |= mine
+    return np.array(merges), counts, round(sum(seen.values()))
+
+
+def _costs(worker: Worker, study: Study) -> dict[tuple[bytes, ...], float]:
+    """Return for everything that was measured what share of the objective's items it took."""
+    sizes = dict(zip(study.brief.names, worker.items, strict=True))
+    costs = {}
+    for each in study.history.asked:
+        items = b"" if each.sample is None else each.sample.items.tobytes()
+        share = 1.0 if each.sample is None else len(each.sample.items) / sizes[each.objective]
+        costs[each.coefficients.tobytes(), each.objective.encode(), items] = share
+    return costs
 
 
 def _at_once(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int], int]:
