@@ -15,6 +15,8 @@ from mapmerge.ledger.canonical import canonical_json, parse_object
 from mapmerge.ledger.store import Store
 
 _OBJECT_LIMIT = 64 * 1024
+_STALE_AFTER = 30.0
+_NEVER = 1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,38 @@ class Owner:
         return f"process {self.pid} on {self.host.partition('/')[0]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """The last sign of life that a lease holds, as far as it can be read.
+
+    Args:
+        owner: who gave it, None where that cannot be read.
+        beat: when, in seconds since 1970 by the owner's clock; None where that cannot be read.
+        released: whether the owner gave the lease back.
+    """
+
+    owner: Owner | None
+    beat: float | None
+    released: bool
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Read a lease, whatever it holds."""
+        try:
+            held = parse_object(data, "")
+        except IntegrityError:
+            held = {}
+        beat = held.get("beat")
+        known = float(beat) if isinstance(beat, int | float) and 0 <= beat < _NEVER else None
+        return cls(_owner(held), known, held.get("released") is True)
+
+    def is_living(self) -> bool:
+        """Tell whether the owner seems to go on, by this machine's clock; `Lease` looks twice where clocks differ."""
+        if self.released or self.beat is None or (self.owner is not None and self.owner.is_dead()):
+            return False
+        return abs(time.time() - self.beat) < _STALE_AFTER
+
+
 class Lease:
     """Hold a run while the `with` block runs; a thread shows every few seconds that the holder lives.
 
@@ -72,7 +106,7 @@ class Lease:
     ...     lease.check()
     """
 
-    def __init__(self, store: Store, *, beat: float = 5.0, stale_after: float = 30.0) -> None:
+    def __init__(self, store: Store, *, beat: float = 5.0, stale_after: float = _STALE_AFTER) -> None:
         if not 0 < beat < stale_after:
             raise ValueError(f"expected 0 < beat < stale_after, came {beat} and {stale_after}")
         self._store, self._beat, self._stale_after = store, beat, stale_after
@@ -104,6 +138,13 @@ class Lease:
         self._thread.join()
         if self._lost is None:
             self._store.replace(_key(self._number), self._sign(released=True))
+
+    def holder(self) -> str | None:
+        """Say who holds the lease, None where it could be taken; waits where that must be watched for a while."""
+        number, held = self._latest()
+        if held is None or self._is_free(number, held):
+            return None
+        return str(_owner(held) or "another process")
 
     def check(self) -> None:
         """Raise if the lease was lost to another process; call it before what must happen only once.

@@ -4,8 +4,9 @@ import re
 import threading
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fsspec
 from fsspec.core import split_protocol
@@ -15,6 +16,14 @@ from mapmerge.ledger.local_files import LocalFiles
 
 LIMIT = 256 * 2**20
 """The largest object that is read, in bytes: what lies in a store is not trusted to be of a sane size."""
+
+
+class Written(NamedTuple):
+    """When an object was written, in seconds since 1970 by the clock of the store, and its size in bytes."""
+
+    time: float
+    size: int
+
 
 _MEMORY = threading.Lock()
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]*")
@@ -112,6 +121,11 @@ class Store:
         keys = self._objects.list(_checked(folder) if folder else "")
         return sorted(key for key in keys if _is_key(key))
 
+    def written(self, folder: str = "") -> dict[str, Written]:
+        """Return when each object below a folder was written, and its size, by key, sorted; on S3 one listing."""
+        found = self._objects.written(_checked(folder) if folder else "")
+        return {key: Written(*found[key]) for key in sorted(found) if _is_key(key)}
+
     def child(self, folder: str) -> "Store":
         """Return the store below a folder of this one."""
         return Store(f"{self.uri}/{_checked(folder)}")
@@ -185,6 +199,16 @@ class _RemoteObjects:
         start = self._path("")
         paths = self._files.find(self._path(folder))
         return [path.lstrip("/").removeprefix(start) for path in paths if path.lstrip("/").startswith(start)]
+
+    def written(self, folder: str) -> dict[str, tuple[float, int]]:
+        start, name = self._path(""), "LastModified" if self._protocol == "s3" else "created"
+        found = {}
+        for path, about in self._files.find(self._path(folder), detail=True).items():
+            if path.lstrip("/").startswith(start):
+                when = about[name]
+                time = when.timestamp() if isinstance(when, datetime) else float(when)
+                found[path.lstrip("/").removeprefix(start)] = time, int(about["size"])
+        return found
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from mapmerge.errors import RunError
-from mapmerge.ledger.lease import Lease, Owner
+from mapmerge.ledger.lease import Lease, Owner, Sign
 from mapmerge.ledger.store import Store
 
 HOLD = """
@@ -44,6 +44,30 @@ def test_a_lease_can_be_taken_again_after_it_was_given_back(store):
         with Lease(store) as lease:
             lease.check()
     assert store.list() == ["000001.json", "000002.json", "000003.json"]
+
+
+def test_a_lease_tells_who_holds_it(store):
+    assert Lease(store).holder() is None
+    with Lease(store):
+        assert Lease(store).holder() == str(Owner.here())
+    assert Lease(store).holder() is None
+
+
+def test_the_last_sign_tells_whether_the_owner_goes_on(store):
+    with Lease(store):
+        sign = Sign.read(store.read("000001.json"))
+        assert sign.is_living()
+        assert str(sign.owner) == str(Owner.here())
+    assert not Sign.read(store.read("000001.json")).is_living()
+    for owner, beat, living in (
+        (elsewhere(), time.time(), True),
+        (elsewhere(), time.time() - 60, False),
+        (replace(Owner.here(), born=1), time.time(), False),
+        (elsewhere(), 1e300, False),
+    ):
+        write(store, owner, beat=beat)
+        assert Sign.read(store.read("000001.json")).is_living() is living
+    assert Sign.read(b"{") == Sign.read(b'{"beat": "now"}') == Sign(None, None, released=False)
 
 
 def test_an_error_in_the_block_gives_it_back(store):

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -55,6 +56,27 @@ def test_list_is_sorted_recursive_and_relative(store):
     assert store.list("b") == ["b/1.json", "b/2.json", "b/c/d.json"]
     assert store.child("b").list() == ["1.json", "2.json", "c/d.json"]
     assert store.child("b").child("c").read("d.json") == b"1"
+
+
+def test_when_and_how_large_objects_were_written(store):
+    before = time.time()
+    store.create("b/c/2.json", b"22")
+    store.create("b/1.json", b"")
+    store.create("a.json", b"1")
+    assert [(key, about.size) for key, about in store.written().items()] == [
+        ("a.json", 1),
+        ("b/1.json", 0),
+        ("b/c/2.json", 2),
+    ]
+    assert list(store.written("b")) == ["b/1.json", "b/c/2.json"]
+    assert list(store.child("b").written("c")) == ["c/2.json"]
+    assert store.written("nothing") == {}
+    first = store.written()["a.json"].time
+    assert before - 1 <= first <= time.time() + 1  # clocks of file systems are coarse
+    time.sleep(0.02)
+    store.replace("a.json", b"333")
+    assert store.written()["a.json"].time > first
+    assert store.written()["a.json"].size == 3
 
 
 def test_a_missing_object_is_named(store):
