@@ -6,7 +6,7 @@ import os
 DEFAULT_OUTPUT = os.environ.get("MAPMERGE_OUTPUT", "mapmerge-output")
 """Where runs and evaluations go when `--output` is not given."""
 
-_STORE = "what a run's --output was: a folder, s3://bucket/folder or memory://folder"
+_STORE = "what a run's --output was: a folder or s3://bucket/folder"
 
 
 def build_parser() -> argparse.ArgumentParser:

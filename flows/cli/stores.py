@@ -53,11 +53,8 @@ def prune(options: argparse.Namespace) -> int:
     if options.json:
         about = {"schema": "mapmerge/prune/1", "store": store.uri, "older_than_s": age, "dry_run": options.dry_run}
         print(json.dumps({**about, **plan.to_json()}, indent=2, allow_nan=False))
-    elif not plan.remove:
-        print("nothing to remove")
-    else:
-        count = f"{len(plan.remove):,} object{'' if len(plan.remove) == 1 else 's'} of {plan.size:,} bytes"
-        print(f"would remove {count}; nothing was removed" if options.dry_run else f"removed {count}")
+    elif plan.remove:
+        print("nothing was removed" if options.dry_run else f"removed {_count(plan)}")
     return 0
 
 
@@ -113,7 +110,7 @@ def _print_plan(plan: "PrunePlan") -> None:
     for each in plan.remove[:_MOST]:
         print(f"{each.size:>12,} bytes  {each.kind:<11}  {each.key}")
     if len(plan.remove) > _MOST:
-        print(f"… and {len(plan.remove) - _MOST:,} more (--json lists all), {plan.size:,} bytes together")
+        print(f"… and {len(plan.remove) - _MOST:,} more; --json lists all")
     kept = {"complete runs": "that complete runs rest on", "unfinished runs": "that unfinished runs may ask for"}
     kept |= {"unknown runs": "of which it cannot be told who needs them", "young": "that are too young"}
     for need, count in plan.kept.items():
@@ -121,3 +118,8 @@ def _print_plan(plan: "PrunePlan") -> None:
             print(f"kept: {count:,} evaluations {kept[need]}")
     for run_id, why in plan.unknown.items():
         print(f"run {run_id}: {why}; every evaluation stays until it is mended or its folder removed", file=sys.stderr)
+    print(f"to remove: {_count(plan)}" if plan.remove else "nothing to remove", flush=True)
+
+
+def _count(plan: "PrunePlan") -> str:
+    return f"{len(plan.remove):,} object{'' if len(plan.remove) == 1 else 's'} of {plan.size:,} bytes"

@@ -66,7 +66,11 @@ def find_store(uri: str) -> Store:
     if store.exists(STUDY):
         whole = store.uri.rpartition("/runs/")[0]
         raise RunError(f"{uri}: this is a single run, not a store of runs; give {whole or 'the folder of its runs/'}")
-    if not store.list("runs") and not store.list("evaluations"):
+    try:
+        is_there = bool(store.list("runs") or store.list("evaluations"))
+    except FileNotFoundError:  # not even a bucket
+        is_there = False
+    if not is_there:
         raise RunError(f"{uri}: there is no store here (neither runs/ nor evaluations/ holds anything); check the URI")
     return store
 

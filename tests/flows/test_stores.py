@@ -84,7 +84,7 @@ def test_a_dry_run_says_what_is_then_done(mapmerge, output):
     assert done["kept"]["young"] == 1
     assert (done["schema"], done["older_than_s"]) == ("mapmerge/prune/1", 604_800)
     assert files(output) == {key: data for key, data in before.items() if key != gone}
-    assert f"would remove 1 object of {len(before[gone])} bytes" in words.out
+    assert f"to remove: 1 object of {len(before[gone])} bytes\nnothing was removed\n" in words.out
     assert gone in words.out
     assert mapmerge("verify", output / "runs" / "first").code == 0
     assert mapmerge("prune", output, "--older-than", "7d").out.endswith("nothing to remove\n")
