@@ -35,10 +35,12 @@ from benchmarks.sample_efficiency import Found, Worker
 from mapmerge.config import read_study
 from mapmerge.config.nodes import owners_of
 from mapmerge.fronts.indicators import Normalisation
+from mapmerge.nested.building import balanced
 from mapmerge.nested.choice import choose
-from mapmerge.nested.cost import candidates
+from mapmerge.nested.cost import costs
 from mapmerge.nested.grid import preference_grid
 from mapmerge.nested.scale import leaf_scale
+from mapmerge.nested.tree import MOST
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Question, Split
 from mapmerge.study import Study
@@ -46,9 +48,14 @@ from mapmerge.surrogates.features import parameter_count
 
 NESTED: dict[str, list[str]] = {
     "nested": [],
-    "nested-7": ["nested.evaluations=7"],
-    "nested-balanced": ["nested.tree=balanced"],
-    "nested-paper": ["nested.tree=paper", "nested.evaluations=20", "design.kind=paper-grid"],
+    "nested-pairs": ["nested.fan_in=2"],
+    "nested-similarity": ["nested.tree=similarity"],
+    "nested-paper": [
+        "nested.tree=paper",
+        "nested.method=map",
+        "nested.evaluations=20",
+        "design.kind=paper-grid",
+    ],
 }
 """Values of the study that each tree replaces. `nested-paper`: pairs, candidates and rule of the paper's code."""
 
@@ -131,10 +138,10 @@ def _costs(worker: Worker, study: Study) -> dict[tuple[bytes, ...], float]:
 
 
 def _at_once(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int], int]:
-    """Search over all experts: `map` with 2p candidates, `adaptive` for what a tree of pairs would cost."""
-    k = row.k
-    tree = candidates(2) * k * math.ceil(math.log2(k))
-    units = 2 * parameter_count(k) if row.method == "map" else max(2, tree // k)
+    """Search over all experts: `map` with 2p candidates, `adaptive` for what the default tree costs."""
+    tree = balanced([expert.name for expert in worker.config.experts], fan_in=MOST)
+    nodes = sum(cost.evaluations for cost in costs(tree, owners_of(worker.config)).values())
+    units = 2 * parameter_count(row.k) if row.method == "map" else math.ceil(nodes / row.k)
     given = [f"method={row.method}", f"budget.evaluations={units}", f"seed={row.seed}"]
     config = read_study(worker.study, [*worker.overrides, *given])
     found: Found = worker.drive(Study(config, worker.objectives, worker.items, worker.held_out))
