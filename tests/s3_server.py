@@ -1,6 +1,5 @@
 """A real S3 server for tests: SeaweedFS, one process on ports and credentials of its own."""
 
-import http.client
 import os
 import secrets
 import shutil
@@ -13,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 BUCKET = "bucket"
 _PORTS = ("master", "volume", "filer", "s3", "admin")
@@ -35,6 +37,14 @@ class S3Server:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+        self._client = botocore.session.Session().create_client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1}, proxies={}),
+        )
 
     @property
     def endpoint(self) -> str:
@@ -90,14 +100,12 @@ class S3Server:
             Path(f"/tmp/seaweedfs-{name}-grpc-{port + _GRPC}.sock").unlink(missing_ok=True)
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._ports["s3"], timeout=2)
+        """Tell whether its bucket is there, which it makes some time after it has begun to answer."""
         try:
-            connection.request("GET", "/")
-            return connection.getresponse().status == 403  # "who are you?": it is there
-        except (OSError, http.client.HTTPException):
+            self._client.head_bucket(Bucket=BUCKET)
+        except (ClientError, BotoCoreError):
             return False
-        finally:
-            connection.close()
+        return True
 
 
 @contextmanager

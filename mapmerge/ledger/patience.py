@@ -44,5 +44,5 @@ class Patience:
             pause = min(2 * pause, self.longest_pause)
 
 
-HASTY = Patience(connect=5.0, silence=5.0, call=10.0, in_all=0.0)
+HASTY = Patience(call=10.0, in_all=0.0)
 """One try, and no long one: for those who come again by themselves."""

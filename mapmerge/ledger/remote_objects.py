@@ -43,7 +43,7 @@ class RemoteObjects:
 
     def read_many(self, keys: list[str], limit: int) -> dict[str, bytes]:
         """Return the objects that exist, fetched side by side."""
-        found = {}
+        found: dict[str, bytes] = {}
         for start in range(0, len(keys), _AT_ONCE):
             found |= self._fetch(keys[start : start + _AT_ONCE], limit, about="")
         return found
