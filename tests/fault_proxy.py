@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 PASS = "pass"
 FAULTS = ("refuse", "lose", "cut", "delay", "500", "502", "503", "504")
 """`refuse`: hang up without asking the server; `lose`: ask it and hang up; `cut`: half of its answer; a number: that
-status, without asking it."""
+status, without asking it. There also are `hang`: no answer at all, and `trickle`: one that does not end."""
 _NAMES = {"500": "InternalError", "503": "SlowDown", "400": "ExpiredToken"}
 
 
@@ -36,6 +36,7 @@ class FaultProxy(ThreadingHTTPServer):
     def __init__(self, upstream: str, faults: Iterable[str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream).netloc
+        self.over = threading.Event()
         self._turn = threading.Lock()
         self.spoil(faults)
 
@@ -65,6 +66,7 @@ def faulty(upstream: str, faults: Iterable[str]) -> Iterator[FaultProxy]:
     try:
         yield proxy
     finally:
+        proxy.over.set()
         proxy.shutdown()
         thread.join()
         proxy.server_close()
@@ -77,8 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         fault = self.server.next_fault()
-        self.close_connection = fault in ("refuse", "lose", "cut")
-        if fault == "refuse":
+        self.close_connection = fault in ("refuse", "lose", "cut", "hang", "trickle")
+        if fault == "hang":
+            self.server.over.wait()
+        if fault in ("refuse", "hang"):
             return
         if fault.isdecimal():
             name = _NAMES.get(fault, "Unknown")
@@ -87,6 +91,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault == "delay":
             time.sleep(0.05)
+        if fault == "trickle":
+            self._answer(200, [], b"x" * 1000, cut=True)
+            while not self.server.over.wait(0.05):
+                self.wfile.write(b"x")
+            return
         status, headers, answer = self._ask(body)
         if fault == "lose":
             return

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
 import uuid
@@ -77,7 +78,14 @@ class S3Server:
         with (self._folder / "log").open("ab") as log:
             where = [f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-bucket={BUCKET}"]
             self._process = subprocess.Popen(
-                ["weed", "mini", *where, *(f"-{option}" for option in off), *ports, *sockets],
+                [
+                    Path(sysconfig.get_path("scripts"), "weed"),
+                    "mini",
+                    *where,
+                    *(f"-{option}" for option in off),
+                    *ports,
+                    *sockets,
+                ],
                 env={**os.environ, "AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret},
                 stdout=log,
                 stderr=log,
@@ -131,16 +139,21 @@ def reaching(environment: dict[str, str]) -> Iterator[None]:
     """Let this process, and those it starts, reach an S3 server while the block runs."""
     from s3fs import S3FileSystem
 
+    def switch(to: dict[str, str]) -> None:
+        if _reached != to:  # a file system keeps the credentials it was made with
+            S3FileSystem.clear_instance_cache()
+            _reached.clear()
+            _reached.update(to)
+
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in environment.items():
             patch.setenv(name, value)
-        if _reached != environment:  # a file system keeps the credentials it was made with
-            S3FileSystem.clear_instance_cache()
-            _reached.clear()
-            _reached.update(environment)
+        before = dict(_reached)
+        switch(environment)
         yield
+        switch(before)
 
 
 @pytest.fixture(scope="session")

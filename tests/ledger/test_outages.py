@@ -93,6 +93,33 @@ def test_each_fault_is_survived_by_each_call(spoiled, fault):
         assert fault in proxy.happened
 
 
+def test_one_try_is_one_request(spoiled):
+    """Nobody below the store tries again, so that pauses are not multiplied."""
+    store, proxy = spoiled(repeat("503"))
+    for name, act in ALL.items():
+        proxy.spoil(repeat("503"))
+        with pytest.raises(StoreAwayError, match=r"503|SlowDown"):
+            act(store.with_patience(Patience(in_all=0.0)))
+        assert len(proxy.happened) == (2 if name == "read_many" else 1)  # which asks for two objects
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("fault", "patience"),
+    [("hang", Patience(silence=0.3, pause=0.01)), ("trickle", Patience(call=0.3, pause=0.01))],
+)
+def test_nobody_waits_for_ever(spoiled, fault, patience):
+    """Until the end of the test the proxy neither answers nor hangs up."""
+    store, proxy = spoiled(())
+    store.replace("a.json", b"0")
+    store = store.with_patience(patience)
+    for act in (lambda: store.read("a.json"), lambda: store.list(), lambda: store.replace("a.json", b"1")):
+        proxy.spoil([fault])
+        act()
+        assert proxy.happened[0] == fault
+        assert PASS in proxy.happened
+
+
 @pytest.mark.parametrize("faults", [["lose"], ["lose", "lose"], ["lose", "503"], ["lose", "refuse", "lose"]])
 def test_who_lost_the_answer_still_is_the_one_who_wrote(spoiled, faults):
     store, _ = spoiled(faults)
