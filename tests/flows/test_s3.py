@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from mapmerge.ledger import remote_objects
 from mapmerge.ledger.store import Store
 from tests.fault_proxy import faulty, seeded
 from tests.s3_server import reaching
@@ -91,3 +92,13 @@ def test_what_s3_refuses_is_bad_input(mapmerge, digits_family, s3, s3_server):
     missing = mapmerge("front", "s3://no-bucket/runs/first")
     assert missing.code == 2
     assert "create it, or correct the URI" in missing.err
+
+
+def test_a_command_that_waits_says_so(mapmerge, s3, s3_server, monkeypatch):
+    monkeypatch.setattr(remote_objects, "_SAID_FROM", 0.0)
+    with faulty(s3_server.endpoint, ["503"]) as proxy, reaching(s3_server.environment(proxy.endpoint)):
+        said = mapmerge("front", f"{s3}/runs/first")
+    assert said.code == 2
+    waiting, told = said.err.splitlines()
+    assert waiting == f"mapmerge: {s3}/runs/first/study.json: 503 from {proxy.endpoint}; trying again for 300 s"
+    assert "there is no run here" in told
