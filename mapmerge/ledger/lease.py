@@ -151,8 +151,8 @@ class Lease:
 
     def holder(self) -> str | None:
         """Say who holds the lease, None where it could be taken; waits where that must be watched for a while."""
-        number, held = self._latest()
-        if held is None or self._is_free(number, held):
+        number = _latest(self._store)
+        if number == 0 or self._is_free(number, held := self._read(number)):
             return None
         return str(_owner(held) or "another process")
 

@@ -103,9 +103,7 @@ class RemoteObjects:
     def written(self, folder: str) -> dict[str, tuple[float, int]]:
         """Return when each object below a folder was written, in seconds since 1970, and its size in bytes."""
         root, start = self._path(""), self._path(f"{folder}/" if folder else "")
-        found = self._ask(
-            folder, lambda files: files.find(start.rstrip("/"), detail=True, timeout=self._patience.call)
-        )
+        found = self._ask(folder, lambda files: files.find(start.rstrip("/"), detail=True, timeout=self._patience.call))
         return {
             path.removeprefix(root): (about["LastModified"].timestamp(), int(about["size"]))
             for path, about in found.items()
