@@ -65,7 +65,7 @@ class MemoryObjects:
         """Return when each object below a folder was written, in seconds since 1970, and its size in bytes."""
         root, start = self._path(""), self._path(f"{folder}/" if folder else "")
         return {
-            path.removeprefix(root): (about["created"].timestamp(), int(about["size"]))
+            path.removeprefix(root): (float(about["created"]), int(about["size"]))
             for path, about in self._files.find(start, detail=True).items()
             if path.startswith(start)
         }

@@ -13,6 +13,7 @@ from mapmerge.ledger.lease import Owner
 from mapmerge.ledger.listing import find_store, list_runs
 from mapmerge.ledger.runs import RunFolder
 from mapmerge.ledger.store import Store
+from tests.ledger.calls import tick
 
 STUDY = {"config": {"name": "digits", "method": "map"}}
 RESULT = {"evaluations": 1, "front": [{}, {}], "hypervolume": {"value": 0.5}}
@@ -68,7 +69,7 @@ def test_a_result_of_another_form_leaves_its_numbers_open(store):
 def test_runs_are_listed_newest_last(store):
     for run_id in ("b", "c", "a"):
         begin(store, run_id)
-        time.sleep(0.02)
+        time.sleep(tick(store))
     assert [run.run_id for run in list_runs(store)] == ["b", "c", "a"]
 
 

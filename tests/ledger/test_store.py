@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mapmerge.errors import ConfigError, IntegrityError, MissingFileError
 from mapmerge.ledger.store import Store
+from tests.ledger.calls import tick
 
 
 def test_objects_are_created_once(store):
@@ -74,7 +75,7 @@ def test_when_and_how_large_objects_were_written(store):
     assert store.written("nothing") == {}
     first = store.written()["a.json"].time
     assert before - 1 <= first <= time.time() + 1  # clocks of file systems are coarse
-    time.sleep(0.02)
+    time.sleep(tick(store))
     store.replace("a.json", b"333")
     assert store.written()["a.json"].time > first
     assert store.written()["a.json"].size == 3
