@@ -35,10 +35,12 @@ from benchmarks.sample_efficiency import Found, Worker
 from mapmerge.config import read_study
 from mapmerge.config.nodes import owners_of
 from mapmerge.fronts.indicators import Normalisation
+from mapmerge.nested.building import balanced
 from mapmerge.nested.choice import choose
-from mapmerge.nested.cost import candidates
+from mapmerge.nested.cost import costs
 from mapmerge.nested.grid import preference_grid
 from mapmerge.nested.scale import leaf_scale
+from mapmerge.nested.tree import MOST
 from mapmerge.randomness import generator
 from mapmerge.records import Array, Question, Split
 from mapmerge.study import Study
@@ -46,9 +48,14 @@ from mapmerge.surrogates.features import parameter_count
 
 NESTED: dict[str, list[str]] = {
     "nested": [],
-    "nested-7": ["nested.evaluations=7"],
-    "nested-balanced": ["nested.tree=balanced"],
-    "nested-paper": ["nested.tree=paper", "nested.evaluations=20", "design.kind=paper-grid"],
+    "nested-pairs": ["nested.fan_in=2"],
+    "nested-similarity": ["nested.tree=similarity"],
+    "nested-paper": [
+        "nested.tree=paper",
+        "nested.method=map",
+        "nested.evaluations=20",
+        "design.kind=paper-grid",
+    ],
 }
 """Values of the study that each tree replaces. `nested-paper`: pairs, candidates and rule of the paper's code."""
 
@@ -106,22 +113,35 @@ def run(families: tuple[Path, ...], row: Row, preferences: int) -> list[dict[str
 
 def _nested(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int], int]:
     names = [objective.name for objective in worker.objectives]
-    merges, counts, seen = [], [], set()
+    merges, counts = [], []
+    seen: dict[tuple[bytes, ...], float] = {}
     for weights in wanted:
         preference = dict(zip(names, weights.tolist(), strict=True))
         given = [f"nested.preferences={json.dumps([preference])}", f"seed={row.seed}", *NESTED[row.method]]
         study, settled = nested_search.merged(worker, given)
         merges.append(settled[0])
-        counts.append(len(study.history.asked))
-        seen |= {(each.coefficients.tobytes(), each.objective) for each in study.history.asked}
-    return np.array(merges), counts, len(seen)
+        mine = _costs(worker, study)
+        counts.append(round(sum(mine.values())))
+        seen |= mine
+    return np.array(merges), counts, round(sum(seen.values()))
+
+
+def _costs(worker: Worker, study: Study) -> dict[tuple[bytes, ...], float]:
+    """Return for everything that was measured what share of the objective's items it took."""
+    sizes = dict(zip(study.brief.names, worker.items, strict=True))
+    costs = {}
+    for each in study.history.asked:
+        items = b"" if each.sample is None else each.sample.items.tobytes()
+        share = 1.0 if each.sample is None else len(each.sample.items) / sizes[each.objective]
+        costs[each.coefficients.tobytes(), each.objective.encode(), items] = share
+    return costs
 
 
 def _at_once(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int], int]:
-    """Search over all experts: `map` with 2p candidates, `adaptive` for what a tree of pairs would cost."""
-    k = row.k
-    tree = candidates(2) * k * math.ceil(math.log2(k))
-    units = 2 * parameter_count(k) if row.method == "map" else max(2, tree // k)
+    """Search over all experts: `map` with 2p candidates, `adaptive` for what the default tree costs."""
+    tree = balanced([expert.name for expert in worker.config.experts], fan_in=MOST)
+    nodes = sum(cost.evaluations for cost in costs(tree, owners_of(worker.config)).values())
+    units = 2 * parameter_count(row.k) if row.method == "map" else math.ceil(nodes / row.k)
     given = [f"method={row.method}", f"budget.evaluations={units}", f"seed={row.seed}"]
     config = read_study(worker.study, [*worker.overrides, *given])
     found: Found = worker.drive(Study(config, worker.objectives, worker.items, worker.held_out))

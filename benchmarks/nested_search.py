@@ -18,7 +18,6 @@ from mapmerge.nested.compose import lift_question
 from mapmerge.nested.cost import costs, runs
 from mapmerge.records import Array, Question
 from mapmerge.study import Study
-from mapmerge.surrogates.features import parameter_count
 from mapmerge.threads import one_thread
 from tasks.inputs import Inputs, freeze, open_inputs
 from tasks.node import NodeSearch
@@ -82,22 +81,20 @@ def _tell(run: Run, worker: Worker, question: Question) -> None:
 
 
 def _shares(study: Path, overrides: list[str], inputs: Inputs, units: int) -> list[str]:
-    """Cut the budget up: as many preferences as there is room for, then better nodes, and the rest to refine."""
+    """Cut the budget up: as many preferences as there is room for, and the rest to refine."""
 
-    def cost(preferences: int, evaluations: int) -> int:
+    def cost(preferences: int) -> int:
         """Return how often one objective is measured at most before the refinement."""
         config: StudyConfig = read_study(study, [*overrides, f"nested.preferences={preferences}"])
         tree = tree_of(config, inputs.preflight.cosines) or balanced([expert.name for expert in config.experts])
         often = runs(tree, owners_of(config), preferences_of(config))
-        once = costs(tree, owners_of(config), of_node=lambda children: evaluations)
+        once = costs(tree, owners_of(config))
         unmerged, settled = 2 * len(config.experts), preferences * len(config.objectives)
-        return unmerged + settled + sum(often[name] * node.evaluations for name, node in once.items())
+        return unmerged + settled + sum(often[name] * round(node.evaluations) for name, node in once.items())
 
     m = len(inputs.objectives)
-    least, room = parameter_count(2), NODES * units * m
-    preferences = max((n for n in range(1, PREFERENCES + 1) if cost(n, least) <= room), default=1)
-    evaluations = max((n for n in range(least, 2 * least + 1) if cost(preferences, n) <= room), default=least)
-    rest = units - -(-cost(preferences, evaluations) // m)
+    preferences = max((n for n in range(1, PREFERENCES + 1) if cost(n) <= NODES * units * m), default=1)
+    rest = units - -(-cost(preferences) // m)
     if rest < 0:
         raise BadInputError(f"{units} units are too few for a tree with one preference")
-    return [f"nested.preferences={preferences}", f"nested.evaluations={evaluations}", f"nested.refine={rest}"]
+    return [f"nested.preferences={preferences}", f"nested.refine={rest}"]

@@ -128,6 +128,7 @@ def write_family(folder: Path, k: int) -> Path:
             for name in names
         ],
         "method": "nested",
+        "nested": {"tree": "similarity", "fan_in": 2, "method": "map"},
         "budget": {"front": 1},
         "baselines": {"scalars": [1.0 / k]},
         "compute": {"executor": "serial"},

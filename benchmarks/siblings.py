@@ -55,6 +55,7 @@ def _timed(study: Path, evaluations: int, at_once: int, actors: int) -> float:
     overrides = [
         *(f"{key}={json.dumps(whole[key][:4])}" for key in ("experts", "objectives")),
         f"nested.tree=[[{a}, {b}], [{c}, {d}]]",
+        "nested.method=map",
         f"nested.evaluations={evaluations}",
         "budget.evaluations=null",
         f"compute.actors={actors}",

@@ -40,6 +40,14 @@ class MissingFileError(BadInputError, FileNotFoundError):
     """A file that the input names does not exist."""
 
 
+class StoreRefusedError(BadInputError, PermissionError):
+    """A store does not let us in: credentials or rights are wrong, or the bucket is not there."""
+
+
+class StoreAwayError(MapmergeError, ConnectionError):
+    """A store did not answer for as long as it was waited for."""
+
+
 class EvaluationError(MapmergeError, RuntimeError):
     """An evaluator could not measure a merged model."""
 

@@ -108,7 +108,8 @@ def _along_the_tree(config: StudyConfig, inputs: Inputs) -> tuple[list[Round], d
     rounds, alone = all_rounds(nodes, len(wanted)), all_rounds(once.values(), 1)
     notes = {}
     for name, entry in once.items():
-        cost = NodeCost(entry["candidates"], len(entry["items"]))
+        whole_items = entry["candidates"] * sum(sizes[objective] for objective in entry["items"])
+        cost = NodeCost(entry["candidates"], len(entry["items"]), sum(entry["items"].values()) / whole_items)
         notes[name] = f"{cost}, at most {often[name]} times" if often[name] > 1 else str(cost)
     drawn = draw(tree, notes)
     if grown is None:

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mapmerge.earlier import from_json, holds_for, to_json
 from mapmerge.errors import ConfigError, RunError
 from mapmerge.frozen import frozen_study
 from mapmerge.ledger.evaluations import EvaluationLedger
+from mapmerge.ledger.pruning import pruned_by
 from mapmerge.ledger.runs import RunFolder, find_run, open_run
 from mapmerge.ledger.store import Store
 from mapmerge.nested.written import read_tree
@@ -23,6 +25,9 @@ from tasks.inputs import freeze, open_inputs
 from tasks.node import study_of
 from tasks.progress import Progress, report
 from tasks.run import Run
+
+_LOOK_AGAIN = 1.0
+"""Seconds between two looks whether a prune is over."""
 
 
 def new_run_id(study: str) -> str:
@@ -63,6 +68,7 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str], extend: 
         frozen |= {"extends": earlier.uri, "known": to_json(known)}
     folder = RunFolder(Store(output), run_id)
     folder.create(frozen)
+    _wait_for_prune(folder.store)
     run = Run(folder, EvaluationLedger(folder.store), folder.study())
     if earlier is not None and run.known is not None:
         run.ledger.copy(EvaluationLedger(earlier.store), (request.key for request in run.requests(run.known)))
@@ -79,6 +85,7 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
     """
     report(Progress("prepare"))
     folder = find_run(run_uri)
+    _wait_for_prune(folder.store)
     frozen = frozen_study(folder)
     wrong = [override for override in overrides if not override.startswith("compute.")]
     if wrong:
@@ -95,6 +102,13 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
             "Start a new run; the ledger still answers for whatever did not change"
         )
     return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"]})
+
+
+def _wait_for_prune(store: Store) -> None:
+    """Wait while `mapmerge prune` removes records: it may have begun before this run was there to need any."""
+    while (who := pruned_by(store)) is not None:
+        report(Progress(f"wait for prune by {who}"))
+        time.sleep(_LOOK_AGAIN)
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.s3_server import s3, s3_server  # noqa: F401  # fixtures
+
 # Prefect and Ray read these when they are imported, which collecting the tests already does.
 _HOME = Path(tempfile.mkdtemp(prefix="mapmerge-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)

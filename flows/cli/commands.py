@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from flows.cli import stores
 from flows.cli.parser import DEFAULT_OUTPUT
 from mapmerge.errors import BadInputError, FailedRunError, IntegrityError
 
@@ -25,6 +26,8 @@ def execute(options: argparse.Namespace) -> int:
         "report": _report,
         "compare": _compare,
         "verify": _verify,
+        "runs": stores.runs,
+        "prune": stores.prune,
     }
     return commands[options.command](options)
 

@@ -1,11 +1,22 @@
 """Start a command and turn its errors into words and exit codes."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from flows.cli.parser import build_parser
 from mapmerge.errors import BadInputError, MapmergeError
+
+
+class _Terminal(logging.Handler):
+    """Tells what the library warns of while a command goes on, such as a store that is away."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"mapmerge: {record.getMessage()}", file=sys.stderr, flush=True)
+
+
+_TERMINAL = _Terminal(logging.WARNING)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help(sys.stderr)
         return 2
+    logging.getLogger("mapmerge").addHandler(_TERMINAL)
     from flows.cli import commands  # knows every command; each command imports what it needs
 
     try:

@@ -6,6 +6,8 @@ import os
 DEFAULT_OUTPUT = os.environ.get("MAPMERGE_OUTPUT", "mapmerge-output")
 """Where runs and evaluations go when `--output` is not given."""
 
+_STORE = "what a run's --output was: a folder or s3://bucket/folder"
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; `command` in its result names the module under `flows.cli`."""
@@ -88,6 +90,27 @@ def build_parser() -> argparse.ArgumentParser:
 
     verify = commands.add_parser("verify", help="hash a run again and compare with its manifest")
     _run(verify)
+
+    runs = commands.add_parser("runs", help="list the runs of a store: where each stands, what it cost, what came out")
+    runs.add_argument("store", metavar="STORE", help=_STORE)
+    runs.add_argument("--json", action="store_true", help="print one JSON object")
+
+    prune = commands.add_parser(
+        "prune",
+        help="remove measurements that no run of a store needs any more",
+        description="Remove measurements that no run of a store needs any more, quarantined records, and leases of "
+        "complete runs that others have followed. Runs are never removed: remove the folder of one that you do not "
+        "want, and prune then removes what only it needed.",
+    )
+    prune.add_argument("store", metavar="STORE", help=_STORE)
+    prune.add_argument(
+        "--older-than",
+        required=True,
+        metavar="AGE",
+        help="only what was written at least so long ago: a whole number with s, m, h, d or w, such as 7d",
+    )
+    prune.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    prune.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 

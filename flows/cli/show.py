@@ -1,28 +1,21 @@
 """How results look on a terminal."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from flows.cli import turned as turned_tables
+from flows.cli.terminal import terminal
 from mapmerge.fronts.verdict import told_apart
 
-_PIPE_WIDTH = 160
 _MOST_ROWS = 12
 """Points of a front that are listed; `front --csv` and the report have all of them."""
 
 
-def _console() -> Console:
-    """Fit a terminal; a pipe or a file has no width, there nothing is folded that a terminal would show whole."""
-    return Console() if sys.stdout.isatty() else Console(width=_PIPE_WIDTH)
-
-
 def print_result(result: Mapping[str, Any]) -> None:
     """Print the front, the baselines and the verdict."""
-    console = _console()
+    console = terminal()
     objectives = [objective["name"] for objective in result["objectives"]]
     experts = list(result["experts"])
     turned = max(len(experts), len(objectives)) > turned_tables.MANY
@@ -126,7 +119,7 @@ def _baseline_table(result: Mapping[str, Any], objectives: list[str]) -> Table:
 
 def print_pick(picked: Mapping[str, Any]) -> None:
     """Print coefficients and what they are expected to score."""
-    console = _console()
+    console = terminal()
     table = Table(box=None)
     for name in ("objective", "expected", "interval"):
         table.add_column(name, justify="left" if name == "objective" else "right")
@@ -142,7 +135,7 @@ def print_pick(picked: Mapping[str, Any]) -> None:
 
 def print_plan(planned: Mapping[str, Any]) -> None:
     """Print what a run would do and cost."""
-    console = _console()
+    console = terminal()
     console.print(f"{planned['study']}: {len(planned['experts'])} experts, {len(planned['objectives'])} objectives")
     table = Table(box=None)
     for name in ("round", "candidates", "evaluations", "item-forwards"):
@@ -173,7 +166,7 @@ def print_plan(planned: Mapping[str, Any]) -> None:
 
 def print_comparison(compared: Mapping[str, Any]) -> None:
     """Print runs side by side."""
-    console = _console()
+    console = terminal()
     table = Table(box=None)
     indicators = {"hypervolume": "hypervolume", "gd": "GD", "igd": "IGD", "win_rate": "win rate"}
     for name in ("run", *indicators.values(), "evaluations", "item-forwards"):

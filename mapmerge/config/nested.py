@@ -18,24 +18,25 @@ class Nested(Section):
     """How `nested` merges: along which tree, and how each of its nodes is searched."""
 
     tree: Literal["similarity", "balanced", "paper"] | list[Any] = Field(
-        default="similarity",
-        description="Which experts meet where. `similarity`: those whose task vectors interact most are merged first; "
-        "`balanced`: neighbours in the study's order; `paper`: always the two whose scores are closest, so that the "
+        default="balanced",
+        description="Which experts meet where. `balanced`: neighbours in the study's order; `similarity`: those whose "
+        "task vectors interact most are merged first; `paper`: always the two whose scores are closest, so that the "
         "tree grows while its nodes are measured; or a tree that is written out, such as `[[a, b], [c, [d, e]]]`.",
     )
-    fan_in: int = Field(
-        default=FEWEST,
+    fan_in: int | None = Field(
+        default=None,
         ge=FEWEST,
         le=MOST,
-        description="Most children of a node of `similarity` and `balanced`, from 2 to 4. The other trees have their "
-        "own.",
+        description="Most children of a node of `balanced` and `similarity`, from 2 to 4. Default: 4. The other trees "
+        "have their own.",
     )
-    method: Literal["map", "adaptive"] = Field(default="map", description="How each node is searched.")
+    method: Literal["map", "adaptive"] = Field(default="adaptive", description="How each node is searched.")
     evaluations: int | None = Field(
         default=None,
         ge=1,
         description="Budget of each node, in evaluations of each objective that it looks at, which are those of the "
-        "experts below it. Default: 2p, p = (f+1)(f+2)/2 being the parameters of a quadratic in its f children.",
+        "experts below it. Default: p = (f+1)(f+2)/2, as many as a quadratic in its f children has parameters, for "
+        "`adaptive`, and 2p for `map`.",
     )
     rule: Literal["mean", "chebyshev"] = Field(
         default="mean",
@@ -83,7 +84,7 @@ class Nested(Section):
     @model_validator(mode="after")
     def _nothing_for_nothing(self) -> Self:
         own = self.tree if self.tree == "paper" else "a tree that is written out"
-        if self.tree not in ("similarity", "balanced") and self.fan_in != FEWEST:
+        if self.tree not in ("similarity", "balanced") and self.fan_in is not None:
             raise ValueError(f"fan_in is for `similarity` and `balanced`; {own} has its own: leave it out")
         if self.tree == "paper" and self.wishes > 1:
             raise ValueError(
@@ -91,6 +92,11 @@ class Nested(Section):
                 "take `similarity` or `balanced`, or start a run for each preference"
             )
         return self
+
+    @property
+    def most_children(self) -> int:
+        """Most children of a node, where the tree is not written out and not the paper's."""
+        return self.fan_in or MOST
 
     @property
     def wishes(self) -> int:
@@ -117,7 +123,7 @@ class Nested(Section):
                 f"the tree `paper` pairs experts by their scores, and expert {idle[0]!r} has no objective: give it one "
                 "by `expert:` of an objective, or take `similarity` or `balanced`"
             )
-        most = FEWEST if self.tree == "paper" else min(k, self.fan_in)
+        most = FEWEST if self.tree == "paper" else min(k, self.most_children)
         if isinstance(self.tree, list):
             try:
                 tree = read_tree(self.tree, experts)

@@ -6,7 +6,6 @@ from mapmerge.config.model import Expert, Method, StudyConfig, owners_of
 from mapmerge.config.reading import validate
 from mapmerge.config.sections import Budget, Design
 from mapmerge.nested.building import balanced, similarity
-from mapmerge.nested.cost import candidates
 from mapmerge.nested.grid import preference_grid
 from mapmerge.nested.groups import group_weights
 from mapmerge.nested.tree import Node, Tree, name
@@ -36,8 +35,8 @@ def tree_of(config: StudyConfig, cosines: Array) -> Tree | None:
     if nested.tree == "paper":
         return None
     if nested.tree == "balanced":
-        return balanced(experts, fan_in=nested.fan_in)
-    return similarity(experts, cosines, fan_in=nested.fan_in)
+        return balanced(experts, fan_in=nested.most_children)
+    return similarity(experts, cosines, fan_in=nested.most_children)
 
 
 def preferences_of(config: StudyConfig) -> tuple[dict[str, float], ...]:
@@ -81,7 +80,7 @@ def node_study(
         node: one of its nodes.
         objectives: names of those that the node looks at.
         method: how the node is searched.
-        evaluations: its budget; 2p unless given, p being the parameters of a quadratic in its children.
+        evaluations: its budget; unless given, what the method takes by default for as many experts as it has children.
 
     Raises:
         ConfigError: the budget is too small for the method.
@@ -99,7 +98,7 @@ def node_study(
         ],
         "method": method,
         "seed": int(generator(config.seed, "node", node.name).integers(2**32)),
-        "budget": Budget(evaluations=evaluations or candidates(len(node.children)), front=config.budget.front),
+        "budget": Budget(evaluations=evaluations, front=config.budget.front),
         "design": _design(config.design),
     }
     return validate(values, {}, source=f"node {node.name!r}")

@@ -5,6 +5,7 @@ import platform
 import secrets
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +13,12 @@ from typing import Any, Self
 
 from mapmerge.errors import IntegrityError, MissingFileError, RunError
 from mapmerge.ledger.canonical import canonical_json, parse_object
+from mapmerge.ledger.patience import HASTY
 from mapmerge.ledger.store import Store
 
 _OBJECT_LIMIT = 64 * 1024
+_STALE_AFTER = 30.0
+_NEVER = 1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,44 @@ class Owner:
         return f"process {self.pid} on {self.host.partition('/')[0]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """The last sign of life that a lease holds, as far as it can be read.
+
+    Args:
+        owner: who gave it, None where that cannot be read.
+        beat: when, in seconds since 1970 by the owner's clock; None where that cannot be read.
+        released: whether the owner gave the lease back.
+    """
+
+    owner: Owner | None
+    beat: float | None
+    released: bool
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Read a lease, whatever it holds."""
+        try:
+            held = parse_object(data, "")
+        except IntegrityError:
+            held = {}
+        beat = held.get("beat")
+        known = float(beat) if isinstance(beat, int | float) and 0 <= beat < _NEVER else None
+        return cls(_owner(held), known, held.get("released") is True)
+
+    def is_living(self) -> bool:
+        """Tell whether the owner seems to go on, by this machine's clock; `Lease` looks twice where clocks differ."""
+        if self.released or self.beat is None or (self.owner is not None and self.owner.is_dead()):
+            return False
+        return abs(time.time() - self.beat) < _STALE_AFTER
+
+
 class Lease:
     """Hold a run while the `with` block runs; a thread shows every few seconds that the holder lives.
 
     The lease is the highest numbered object of a folder, and taking it means creating the next number, which exactly
-    one process can do. A holder that was wrongly given up finds the higher number, and `check` then raises.
+    one process can do. A holder that was wrongly given up finds the higher number, and `check` then raises. A store
+    that is away gives nobody the lease: a holder that could not show that it lives looks again when the store is back.
 
     Args:
         store: the folder of the leases.
@@ -72,13 +109,14 @@ class Lease:
     ...     lease.check()
     """
 
-    def __init__(self, store: Store, *, beat: float = 5.0, stale_after: float = 30.0) -> None:
+    def __init__(self, store: Store, *, beat: float = 5.0, stale_after: float = _STALE_AFTER) -> None:
         if not 0 < beat < stale_after:
             raise ValueError(f"expected 0 < beat < stale_after, came {beat} and {stale_after}")
         self._store, self._beat, self._stale_after = store, beat, stale_after
         self._owner = Owner.here()
         self._number = 0
         self._lost: str | None = None
+        self._renewed = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._live, name="mapmerge-lease", daemon=True)
 
@@ -88,12 +126,13 @@ class Lease:
         Raises:
             RunError: somebody holds it; says who.
         """
-        number, held = self._latest()
-        if held is not None and not self._is_free(number, held):
+        number = _latest(self._store)
+        if number > 0 and not self._is_free(number, held := self._read(number)):
             raise RunError(self._held(held))
         self._number = number + 1
         if not self._store.create(_key(self._number), self._sign()) and not self._is_mine():
             raise RunError(self._held(self._read(self._number)))
+        self._renewed = time.monotonic()
         self._thread.start()
         return self
 
@@ -102,39 +141,48 @@ class Lease:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        if self._lost is None:
+        if self._lost is not None:
+            return
+        if error is None:
             self._store.replace(_key(self._number), self._sign(released=True))
+        else:  # which is what should be told, and may be that the store is away
+            with suppress(Exception):
+                self._store.with_patience(HASTY).replace(_key(self._number), self._sign(released=True))
+
+    def holder(self) -> str | None:
+        """Say who holds the lease, None where it could be taken; waits where that must be watched for a while."""
+        number = _latest(self._store)
+        if number == 0 or self._is_free(number, held := self._read(number)):
+            return None
+        return str(_owner(held) or "another process")
 
     def check(self) -> None:
         """Raise if the lease was lost to another process; call it before what must happen only once.
 
         Raises:
-            RunError: it was.
+            RunError: it was, or nobody can tell because the store stays away.
         """
+        if self._lost is None and (away := time.monotonic() - self._renewed) > self._stale_after:
+            try:
+                self._renew(self._store)
+            except Exception as error:
+                self._lost = f"{self._where()}: the lease could not be renewed for {away:.0f} s ({error})"
         if self._lost is not None:
             raise RunError(self._lost)
 
     def _live(self) -> None:
-        last = time.monotonic()
-        while not self._stop.wait(self._beat):
-            try:
-                number, held = self._latest()
-                if number > self._number:
-                    self._lost = f"{self._where()}: the lease was taken over; {self._held(held)}"
-                    return
-                self._store.replace(_key(self._number), self._sign())
-                last = time.monotonic()
-            except Exception as error:  # the store may be away for a moment, and says so in many ways
-                if (away := time.monotonic() - last) > self._stale_after:
-                    self._lost = f"{self._where()}: the lease could not be renewed for {away:.0f} s ({error})"
-                    return
+        store = self._store.with_patience(HASTY)
+        while self._lost is None and not self._stop.wait(self._beat):
+            with suppress(Exception):  # the store may be away for a moment, and says so in many ways
+                self._renew(store)
 
-    def _latest(self) -> tuple[int, dict[str, Any] | None]:
-        keys = [key for key in self._store.list() if key.removesuffix(".json").isdecimal()]
-        if not keys:
-            return 0, None
-        number = int(keys[-1].removesuffix(".json"))
-        return number, self._read(number)
+    def _renew(self, store: Store) -> None:
+        number = _latest(store)
+        if number > self._number:
+            self._lost = f"{self._where()}: the lease was taken over; {self._held(self._read(number))}"
+            return
+        store.replace(_key(self._number), self._sign())
+        self._renewed = time.monotonic()
 
     def _read(self, number: int) -> dict[str, Any]:
         """Return what a lease says; one that cannot be read says nothing, and is as old as time."""
@@ -160,8 +208,8 @@ class Lease:
         owner = _owner(self._read(self._number))
         return owner == self._owner
 
-    def _held(self, held: dict[str, Any] | None) -> str:
-        owner = _owner(held or {})
+    def _held(self, held: dict[str, Any]) -> str:
+        owner = _owner(held)
         who = "another process" if owner is None else str(owner)
         if owner is not None and owner.host == _host() and owner.pid == os.getpid():
             who = "this very process"
@@ -175,6 +223,12 @@ class Lease:
 
     def _sign(self, *, released: bool = False) -> bytes:
         return canonical_json({"owner": asdict(self._owner), "beat": time.time(), "released": released})
+
+
+def _latest(store: Store) -> int:
+    """Return the number of the latest lease, or 0."""
+    numbers = [int(key.removesuffix(".json")) for key in store.list() if key.removesuffix(".json").isdecimal()]
+    return max(numbers, default=0)
 
 
 def _key(number: int) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -76,6 +77,15 @@ class LocalFiles:
             inside = Path(parent).relative_to(self._root)
             keys += [(inside / file).as_posix() for file in files if not file.startswith(".")]
         return keys
+
+    def written(self, folder: str) -> dict[str, tuple[float, int]]:
+        """Return when each object below a folder was written, in seconds since 1970, and its size in bytes."""
+        found = {}
+        for key in self.list(folder):
+            with suppress(FileNotFoundError):  # it was removed meanwhile
+                about = (self._root / key).stat()
+                found[key] = about.st_mtime, about.st_size
+        return found
 
     def _write_beside(self, path: Path, data: bytes) -> Path:
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")

@@ -1,22 +1,30 @@
 """The store: bytes under keys, in a local folder, in memory or on S3, with the same promises everywhere."""
 
 import re
-import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import fsspec
 from fsspec.core import split_protocol
 
 from mapmerge.errors import ConfigError, IntegrityError, MissingFileError
 from mapmerge.ledger.local_files import LocalFiles
+from mapmerge.ledger.memory_objects import MemoryObjects
+from mapmerge.ledger.patience import Patience
+from mapmerge.ledger.remote_objects import RemoteObjects
 
 LIMIT = 256 * 2**20
 """The largest object that is read, in bytes: what lies in a store is not trusted to be of a sane size."""
 
-_MEMORY = threading.Lock()
+
+class Written(NamedTuple):
+    """When an object was written, in seconds since 1970 by the clock of the store, and its size in bytes."""
+
+    time: float
+    size: int
+
+
+_PATIENCE = Patience()
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]*")
 
 
@@ -29,9 +37,13 @@ class Store:
     Args:
         uri: `s3://bucket/folder`, `memory://folder`, `file:///folder` or a plain path. How to reach S3 (endpoint,
             region, credentials) comes from where the AWS tools look for it.
+        patience: how long a server is waited for.
 
     Raises:
         ConfigError: another kind of URI.
+
+    On S3 every method may raise StoreRefusedError (wrong credentials, no such bucket) or, after `patience`,
+    StoreAwayError.
 
     >>> store = Store("memory://store-doctest")
     >>> store.create("a/b.json", b"{}"), store.create("a/b.json", b"[]")
@@ -40,10 +52,11 @@ class Store:
     (b'{}', ['a/b.json'])
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, patience: Patience = _PATIENCE) -> None:
+        self._patience = patience
         protocol, path = split_protocol(str(uri))
         protocol = protocol or "file"
-        self._objects: LocalFiles | _RemoteObjects
+        self._objects: LocalFiles | MemoryObjects | RemoteObjects
         if protocol == "file":
             root = Path(path).expanduser().absolute()
             self.uri = f"file://{root}"
@@ -53,8 +66,7 @@ class Store:
             if not path:
                 raise ConfigError(f"store {uri!r}: expected {protocol}://{'bucket/' if protocol == 's3' else ''}folder")
             self.uri = f"{protocol}://{path}"
-            # One file system object a process (fsspec keeps it); listings must show what others write meanwhile.
-            self._objects = _RemoteObjects(fsspec.filesystem(protocol, use_listings_cache=False), path, protocol)
+            self._objects = RemoteObjects(path, patience) if protocol == "s3" else MemoryObjects(path)
         else:
             raise ConfigError(f"store {uri!r}: expected s3://, memory://, file:// or a plain path, came {protocol}://")
 
@@ -81,7 +93,7 @@ class Store:
         return self._objects.read_many([_checked(key) for key in keys], limit)
 
     def create(self, key: str, data: bytes) -> bool:
-        """Write an object unless it exists: of any number of writers exactly one is told True."""
+        """Write an object unless it exists: of any number of writers exactly one is told True, whatever the bytes."""
         return self._objects.create(_checked(key), data)
 
     def replace(self, key: str, data: bytes) -> None:
@@ -112,93 +124,18 @@ class Store:
         keys = self._objects.list(_checked(folder) if folder else "")
         return sorted(key for key in keys if _is_key(key))
 
+    def written(self, folder: str = "") -> dict[str, Written]:
+        """Return when each object below a folder was written, and its size, by key, sorted; on S3 one listing."""
+        found = self._objects.written(_checked(folder) if folder else "")
+        return {key: Written(*found[key]) for key in sorted(found) if _is_key(key)}
+
     def child(self, folder: str) -> "Store":
         """Return the store below a folder of this one."""
-        return Store(f"{self.uri}/{_checked(folder)}")
+        return Store(f"{self.uri}/{_checked(folder)}", patience=self._patience)
 
-
-class _RemoteObjects:
-    """Objects of an fsspec file system that has no half-written objects of its own: S3 or memory."""
-
-    def __init__(self, files: Any, root: str, protocol: str) -> None:
-        self._files, self._root, self._protocol = files, root, protocol
-
-    def read(self, key: str, limit: int) -> bytes:
-        return self._read_whole(self._path(key), limit)
-
-    def read_many(self, keys: list[str], limit: int) -> dict[str, bytes]:
-        paths = {self._path(key): key for key in keys}
-        if not paths:
-            return {}
-        found = {}
-        results = self._files.cat_ranges(list(paths), 0, limit + 1, on_error="return")
-        for (path, key), result in zip(paths.items(), results, strict=True):
-            if isinstance(result, FileNotFoundError):
-                continue
-            found[key] = result if isinstance(result, bytes) else self._read_whole(path, limit)
-        return found
-
-    def create(self, key: str, data: bytes) -> bool:
-        path = self._path(key)
-        if self._protocol == "memory":
-            with _MEMORY:  # the memory file system looks and writes in two steps
-                if self.exists(key):
-                    return False
-                self._files.pipe_file(path, data)
-                return True
-        for pause in (0.05, 0.2, None):
-            try:
-                self._files.pipe_file(path, data, mode="create")  # If-None-Match: *
-            except PermissionError:
-                raise
-            except OSError:  # servers spell "it exists" in several ways; ask
-                if self.exists(key):
-                    return False
-                if pause is None:
-                    raise
-                time.sleep(pause)  # S3 answers "conflict" while another create of this key is under way
-            else:
-                return True
-        raise AssertionError("unreachable")
-
-    def replace(self, key: str, data: bytes) -> None:
-        self._files.pipe_file(self._path(key), data)
-
-    def move(self, key: str, to: str) -> None:
-        self._files.cp_file(self._path(key), self._path(to))
-        self._files.rm_file(self._path(key))
-
-    def delete(self, key: str) -> None:
-        try:
-            self._files.rm_file(self._path(key))
-        except FileNotFoundError:
-            return
-
-    def exists(self, key: str) -> bool:
-        # Not `isfile`: that takes every error for "no", also that the credentials are wrong.
-        try:
-            return bool(self._files.info(self._path(key))["type"] == "file")
-        except FileNotFoundError:
-            return False
-
-    def list(self, folder: str) -> list[str]:
-        start = self._path("")
-        paths = self._files.find(self._path(folder))
-        return [path.lstrip("/").removeprefix(start) for path in paths if path.lstrip("/").startswith(start)]
-
-    def _path(self, key: str) -> str:
-        return f"{self._root}/{key}"
-
-    def _read_whole(self, path: str, limit: int) -> bytes:
-        try:
-            data = self._files.cat_file(path, start=0, end=limit + 1)
-        except FileNotFoundError:
-            raise
-        except OSError:  # S3 has no range of an empty object
-            if self._files.info(path)["size"] != 0:
-                raise
-            data = b""
-        return bytes(data)
+    def with_patience(self, patience: Patience) -> "Store":
+        """Return the same store, waited for otherwise."""
+        return Store(self.uri, patience=patience)
 
 
 def _is_key(key: str) -> bool:

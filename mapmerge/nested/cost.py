@@ -8,15 +8,6 @@ from mapmerge.nested.tree import Node, Tree
 from mapmerge.surrogates.features import parameter_count
 
 
-def candidates(fan_in: int) -> int:
-    """Return how many candidates a node measures unless the study says: 2p, twice the parameters of a quadratic.
-
-    >>> [candidates(fan_in) for fan_in in (2, 3, 4)]
-    [12, 20, 30]
-    """
-    return 2 * parameter_count(fan_in)
-
-
 @dataclass(frozen=True, slots=True)
 class NodeCost:
     """What one run of a node asks for.
@@ -24,36 +15,40 @@ class NodeCost:
     Args:
         candidates: merges of its children.
         objectives: on how many objectives each of them is measured.
+        share: of the items, that a measurement sees.
     """
 
     candidates: int
     objectives: int
+    share: float = 1.0
 
     @property
-    def evaluations(self) -> int:
-        """Measurements of one candidate on one objective."""
-        return self.candidates * self.objectives
+    def evaluations(self) -> float:
+        """Measurements of one candidate on all items of one objective, or on as many items."""
+        return self.candidates * self.objectives * self.share
 
     def __str__(self) -> str:
-        return f"{self.candidates} candidates × {self.objectives} objectives = {self.evaluations} evaluations"
+        seen = "" if self.share == 1.0 else f" × {self.share:.0%} of the items"
+        return f"{self.candidates} candidates × {self.objectives} objectives{seen} = {self.evaluations:.0f} evaluations"
 
 
-def costs(tree: Tree, belongs: Owners, *, of_node: Callable[[int], int] = candidates) -> Mapping[str, NodeCost]:
+def costs(tree: Tree, belongs: Owners, *, of_node: Callable[[int], int] = parameter_count) -> Mapping[str, NodeCost]:
     """Return what every node costs for one preference, by its name; evaluations that nodes share are counted twice.
 
-    Over a tree of pairs with one objective an expert this is 12 for each expert and level, so about 12 k log2 k, where
-    a search over all experts at once needs (k+1)(k+2) k. A second preference costs less than the first: the lowest
-    nodes are shared.
+    Over a tree of pairs with one objective an expert this is 6 for each expert and level, so about 6 k log2 k, where a
+    search over all experts at once needs half of (k+1)(k+2) k to determine its quadratics. A second preference costs
+    less than the first: the lowest nodes are shared.
 
     Args:
         tree: the tree.
         belongs: which expert each objective belongs to.
-        of_node: candidates of a node with so many children.
+        of_node: candidates of a node with so many children, all of whose items are measured; by default as many as a
+            quadratic has parameters.
 
     >>> from mapmerge.nested.building import balanced
     >>> tree = balanced("abcdefgh")
     >>> sum(cost.evaluations for cost in costs(tree, {name: name for name in "abcdefgh"}).values())
-    288
+    144.0
     """
     return {
         node.name: NodeCost(of_node(len(node.children)), len(looks_at(node, belongs, tree.experts)))

@@ -224,6 +224,15 @@ def test_a_run_finds_it_before_it_begins(mapmerge, own_family, tmp_path, case):
             ([*command, "{}/runs/one"], "there is no run here (study.json is missing)")
             for command in (["front"], ["resume"], ["verify"], ["pick", "--knee"], ["front", "--csv"])
         ),
+        *(
+            ([*command, "{}/nowhere"], "there is no store here (neither runs/ nor evaluations/ holds anything)")
+            for command in (["runs"], ["runs", "--json"], ["prune", "--older-than", "7d"])
+        ),
+        (["runs", "ftp://host/out"], "expected s3://"),
+        *(
+            (["prune", "{}", "--dry-run", f"--older-than={age}"], f"--older-than '{age}': expected a whole number with")
+            for age in ("7", "-7d", "1.5h", "week", "", "7d ", "7 d", "٣d")
+        ),
         (["export", "{}/runs/one", "--knee", "--out", "{}/merged"], "there is no run here"),
         (["report", "{}/runs/one", "--out", "{}/report.html"], "there is no run here"),
         (["front", "{}/one"], "expected the URI of a run, <store>/runs/<run id>"),

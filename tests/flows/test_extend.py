@@ -36,7 +36,7 @@ def run(mapmerge):
 @pytest.mark.parametrize("method", ["map", "adaptive", "nested"])
 def test_a_family_that_grew_uses_all_that_was_measured(studies, run, tmp_path, method):
     small, whole = studies
-    words = ["--set", f"method={method}"]
+    words = ["--set", f"method={method}", "--set", "nested.method=map"]
     first = run(small, tmp_path / "out", "small", *words)
     assert first["extends"] is None
     plain = run(whole, tmp_path / "alone", "whole", *words)
@@ -89,7 +89,7 @@ def test_a_run_that_is_not_there_cannot_be_extended(studies, mapmerge, tmp_path)
 
 def test_a_new_preference_measures_only_where_the_choice_changes(studies, run, tmp_path):
     _, whole = studies
-    words = ["--set", "method=nested", "--set", "nested.tree=[[e0, e1], e2]", "--set"]
+    words = ["--set", "method=nested", "--set", "nested.tree=[[e0, e1], e2]", "--set", "nested.method=map", "--set"]
     first = run(whole, tmp_path / "out", "one", *words, "nested.preferences=[{e0: 1, e1: 1, e2: 1}]")
     # Of the same shares below, so the node of e0 and e1 chooses the same, and the root is asked the same.
     same = run(whole, tmp_path / "out", "two", *words, "nested.preferences=[{e0: 2, e1: 2, e2: 5}]")

@@ -19,7 +19,20 @@ print(json.dumps(list(sys.modules)), file=sys.stderr)
 sys.exit(code)
 """
 
-COMMANDS = ["zoo build", "plan", "run", "resume", "front", "pick", "export", "report", "compare", "verify"]
+COMMANDS = [
+    "zoo build",
+    "plan",
+    "run",
+    "resume",
+    "front",
+    "pick",
+    "export",
+    "report",
+    "compare",
+    "verify",
+    "runs",
+    "prune",
+]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["frnt", "run"]])

@@ -15,6 +15,10 @@ from mapmerge.finished import FinishedRun
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
+PAIRS = ["nested.fan_in=2", "nested.method=map"]
+"""Two children a node, and for each node 12 candidates."""
+
+
 def objectives(k, **options):
     """One objective an expert, of the same name; what is good for it is mostly its own expert."""
     return {f"e{at}": {"peak": (0.1 + 0.7 * np.eye(k)[at]).tolist(), **options} for at in range(k)}
@@ -27,7 +31,7 @@ def found(result):
 
 
 def run(study, output, *overrides, name="one"):
-    return FinishedRun.open(find_front(str(study), str(output), name, ["nested.tree=balanced", *overrides])).result
+    return FinishedRun.open(find_front(str(study), str(output), name, list(overrides))).result
 
 
 def sub_flows(name):
@@ -40,7 +44,7 @@ def sub_flows(name):
 
 def test_the_even_preference_finds_one_merge_and_every_node_is_a_sub_flow(probe_family, tmp_path):
     study = probe_family(objectives=objectives(4), k=4)
-    result = run(study, tmp_path / "out", name="tree-of-four")
+    result = run(study, tmp_path / "out", *PAIRS, name="tree-of-four")
     assert result["method"] == "nested"
     (point,) = [*result["front"], *result["dominated"]]
     # Where all peaks count alike, the best merge is their mean.
@@ -59,15 +63,19 @@ def test_the_even_preference_finds_one_merge_and_every_node_is_a_sub_flow(probe_
 
 def test_more_preferences_share_the_lower_nodes(probe_family, tmp_path):
     study = probe_family(objectives=objectives(4), k=4)
-    result = run(study, tmp_path / "out", "nested.preferences=5")
+    result = run(study, tmp_path / "out", *PAIRS, "nested.preferences=5")
     points = [*result["front"], *result["dominated"]]
     assert len(points) == 5
     assert result["history"][-1]["evaluations"] < 5 * 96
 
 
-@pytest.mark.parametrize("tree", ["similarity", "paper", "[[e2, e0], e1]"])
-def test_three_experts_along_every_kind_of_tree(probe_family, tmp_path, tree):
-    result = run(probe_family(objectives=objectives(3), k=3), tmp_path / "out", f"nested.tree={tree}")
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["nested.tree=similarity", "nested.fan_in=2"], ["nested.tree=paper"], ["nested.tree=[[e2, e0], e1]"]],
+)
+def test_three_experts_along_every_kind_of_tree(probe_family, tmp_path, overrides):
+    study = probe_family(objectives=objectives(3), k=3)
+    result = run(study, tmp_path / "out", "nested.method=map", *overrides)
     (point,) = [*result["front"], *result["dominated"]]
     np.testing.assert_allclose(list(point["coefficients"].values()), 0.1 + 0.7 / 3, atol=0.08)
 
@@ -83,14 +91,15 @@ def test_refinement_searches_on_from_there(probe_family, tmp_path):
 
 def test_siblings_on_actors_find_what_one_process_finds(probe_family, local_ray, tmp_path):
     study = probe_family(objectives=objectives(4), k=4)
-    serial = run(study, tmp_path / "serial")
-    actors = ["compute.executor=ray", "compute.num_cpus=0.5", "compute.actors=2"]
+    serial = run(study, tmp_path / "serial", "nested.fan_in=2")
+    actors = ["nested.fan_in=2", "compute.executor=ray", "compute.num_cpus=0.5", "compute.actors=2"]
     assert found(run(study, tmp_path / "ray", *actors)) == found(serial)
 
 
 def test_a_run_killed_between_two_running_siblings_goes_on_to_the_same_merge(mapmerge, start, probe_family, tmp_path):
     study = probe_family(objectives=objectives(4, seconds=0.05), k=4)
-    output, words = tmp_path / "out", ["--set", "method=nested", "--set", "nested.tree=balanced"]
+    output = tmp_path / "out"
+    words = ["--set", "method=nested", *(word for override in PAIRS for word in ("--set", override))]
     process = start("run", study, "--output", output, "--run-id", "one", *words)
     deadline = time.monotonic() + 120
     while len(list((output / "evaluations").rglob("*.json"))) < 20:
@@ -102,7 +111,7 @@ def test_a_run_killed_between_two_running_siblings_goes_on_to_the_same_merge(map
     kept = len(list((output / "evaluations").rglob("*.json")))
     again = mapmerge("resume", output / "runs" / "one", "--json")
     assert again.code == 0, again.err
-    whole = run(study, tmp_path / "whole")
+    whole = run(study, tmp_path / "whole", *PAIRS)
     assert found(again.json) == found(whole)
     assert again.json["evaluations_reused"] == 0  # of other runs; its own are not paid for twice
     assert kept >= 20
@@ -112,7 +121,7 @@ def test_a_node_that_fails_does_so_alone(probe_family, tmp_path, mapmerge):
     asked = objectives(4)
     asked["e1"] |= {"trouble": "error", "above": 0.01}  # for merges with the first expert, not for the second alone
     study = probe_family(objectives=asked, k=4)
-    words = ["--set", "method=nested", "--set", "nested.tree=balanced"]
+    words = ["--set", "method=nested", *(word for override in PAIRS for word in ("--set", override))]
     said = mapmerge("run", study, "--output", tmp_path / "out", "--run-id", "one", *words)
     assert said.code == 1
     assert "1 of 2 nodes failed, the others are done: node 'e0--e1', round 'design'" in said.err

@@ -362,11 +362,11 @@ print(json.dumps([[record.checksum for record in stored], ledger.warnings]))
 """
 
 
-def test_processes_agree_on_one_record(tmp_path):
+def test_processes_agree_on_one_record(shared_store, tmp_path):
     gate = tmp_path / "go"
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITE, f"{tmp_path}/store", str(number), str(gate)],
+            [sys.executable, "-c", WRITE, shared_store.uri, str(number), str(gate)],
             stdout=subprocess.PIPE,
             text=True,
         )

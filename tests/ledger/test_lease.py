@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from mapmerge.errors import RunError
-from mapmerge.ledger.lease import Lease, Owner
+from mapmerge.ledger.lease import Lease, Owner, Sign
 from mapmerge.ledger.store import Store
 
 HOLD = """
@@ -28,10 +28,10 @@ def quick(store, beat=0.05, stale_after=0.2):
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(shared_store):
     """A real process that holds the lease until its input is closed."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, shared_store.uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
     yield process
@@ -46,6 +46,30 @@ def test_a_lease_can_be_taken_again_after_it_was_given_back(store):
     assert store.list() == ["000001.json", "000002.json", "000003.json"]
 
 
+def test_a_lease_tells_who_holds_it(store):
+    assert Lease(store).holder() is None
+    with Lease(store):
+        assert Lease(store).holder() == str(Owner.here())
+    assert Lease(store).holder() is None
+
+
+def test_the_last_sign_tells_whether_the_owner_goes_on(store):
+    with Lease(store):
+        sign = Sign.read(store.read("000001.json"))
+        assert sign.is_living()
+        assert str(sign.owner) == str(Owner.here())
+    assert not Sign.read(store.read("000001.json")).is_living()
+    for owner, beat, living in (
+        (elsewhere(), time.time(), True),
+        (elsewhere(), time.time() - 60, False),
+        (replace(Owner.here(), born=1), time.time(), False),
+        (elsewhere(), 1e300, False),
+    ):
+        write(store, owner, beat=beat)
+        assert Sign.read(store.read("000001.json")).is_living() is living
+    assert Sign.read(b"{") == Sign.read(b'{"beat": "now"}') == Sign(None, None, released=False)
+
+
 def test_an_error_in_the_block_gives_it_back(store):
     with pytest.raises(KeyError), Lease(store):
         raise KeyError
@@ -58,26 +82,26 @@ def test_the_same_process_cannot_hold_it_twice(store):
         Lease(store).__enter__()
 
 
-def test_another_process_that_holds_it_is_named(tmp_path, holder):
+def test_another_process_that_holds_it_is_named(shared_store, holder):
     with pytest.raises(RunError, match=f"held by process {holder.pid} on "):
-        Lease(Store(str(tmp_path))).__enter__()
+        Lease(shared_store).__enter__()
     holder.communicate("")
     assert holder.returncode == 0
-    with Lease(Store(str(tmp_path))):
+    with Lease(shared_store):
         pass
 
 
-def test_a_killed_holder_of_this_host_blocks_nobody(tmp_path, holder):
+def test_a_killed_holder_of_this_host_blocks_nobody(shared_store, holder):
     holder.kill()
     holder.wait()
-    with Lease(Store(str(tmp_path)), beat=3600, stale_after=7200) as lease:
+    with Lease(shared_store, beat=3600, stale_after=7200) as lease:
         lease.check()
 
 
-def test_a_killed_holder_that_nobody_waited_for_blocks_nobody(tmp_path, holder):
+def test_a_killed_holder_that_nobody_waited_for_blocks_nobody(shared_store, holder):
     holder.kill()
     os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)  # dead, but still in the process table
-    with Lease(Store(str(tmp_path)), beat=3600, stale_after=7200) as lease:
+    with Lease(shared_store, beat=3600, stale_after=7200) as lease:
         lease.check()
 
 

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from mapmerge.errors import ConfigError, IntegrityError, MissingFileError
 from mapmerge.ledger.store import Store
+from tests.ledger.calls import tick
 
 
 def test_objects_are_created_once(store):
@@ -53,8 +55,30 @@ def test_list_is_sorted_recursive_and_relative(store):
         store.create(key, b"1")
     assert store.list() == ["a.json", "b/1.json", "b/2.json", "b/c/d.json", "bb/x.json"]
     assert store.list("b") == ["b/1.json", "b/2.json", "b/c/d.json"]
+    assert store.list("a.json") == store.list("b/c/d.json") == []
     assert store.child("b").list() == ["1.json", "2.json", "c/d.json"]
     assert store.child("b").child("c").read("d.json") == b"1"
+
+
+def test_when_and_how_large_objects_were_written(store):
+    before = time.time()
+    store.create("b/c/2.json", b"22")
+    store.create("b/1.json", b"")
+    store.create("a.json", b"1")
+    assert [(key, about.size) for key, about in store.written().items()] == [
+        ("a.json", 1),
+        ("b/1.json", 0),
+        ("b/c/2.json", 2),
+    ]
+    assert list(store.written("b")) == ["b/1.json", "b/c/2.json"]
+    assert list(store.child("b").written("c")) == ["c/2.json"]
+    assert store.written("nothing") == {}
+    first = store.written()["a.json"].time
+    assert before - 1 <= first <= time.time() + 1  # clocks of file systems are coarse
+    time.sleep(tick(store))
+    store.replace("a.json", b"333")
+    assert store.written()["a.json"].time > first
+    assert store.written()["a.json"].size == 3
 
 
 def test_a_missing_object_is_named(store):
@@ -146,7 +170,11 @@ def test_a_failed_replace_leaves_nothing_behind(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-ROUNDS, SIZE = 30, 200_000
+SIZE = 200_000
+
+
+def rounds(store):
+    return 5 if store.uri.startswith("s3:") else 30
 
 
 def body(writer):
@@ -154,16 +182,16 @@ def body(writer):
 
 
 def test_of_many_threads_one_wins_and_no_reader_sees_half(store):
-    wins, seen, gate = [], set(), threading.Barrier(9)
+    wins, seen, gate, count = [], set(), threading.Barrier(9), rounds(store)
 
     def write(writer):
-        for number in range(ROUNDS):
+        for number in range(count):
             gate.wait()
             if store.create(f"x/{number}.bin", body(writer)):
                 wins.append((number, writer))
 
     def read():
-        for number in range(ROUNDS):
+        for number in range(count):
             gate.wait()
             for _ in range(20):
                 for data in store.read_many([f"x/{number}.bin"]).values():
@@ -174,7 +202,7 @@ def test_of_many_threads_one_wins_and_no_reader_sees_half(store):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(number for number, _ in wins) == list(range(ROUNDS))
+    assert sorted(number for number, _ in wins) == list(range(count))
     for number, writer in wins:
         assert store.read(f"x/{number}.bin") == body(writer)
     assert seen <= {(number, writer, SIZE, 1) for number, writer in wins}
@@ -185,7 +213,7 @@ import json, sys, time
 from pathlib import Path
 from mapmerge.ledger.store import Store
 
-uri, writer, rounds, size, gate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5])
+writer, uri, rounds, size, gate = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), Path(sys.argv[5])
 store, won, torn = Store(uri), [], 0
 print("ready", flush=True)
 while not gate.exists():
@@ -199,18 +227,18 @@ print(json.dumps([won, torn]))
 """
 
 
-def test_of_many_processes_one_wins(tmp_path):
-    uri, gate = f"file://{tmp_path}/store", tmp_path / "go"
-    arguments = [str(ROUNDS), str(SIZE), str(gate)]
+def test_of_many_processes_one_wins(shared_store, tmp_path):
+    gate, count = tmp_path / "go", rounds(shared_store)
+    arguments = [shared_store.uri, str(count), str(SIZE), str(gate)]
     writers = [
-        subprocess.Popen([sys.executable, "-c", RACE, uri, str(number), *arguments], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", RACE, str(number), *arguments], stdout=subprocess.PIPE, text=True)
         for number in range(4)
     ]
     for writer in writers:
         assert writer.stdout.readline() == "ready\n"
     gate.touch()
-    answers = [json.loads(writer.communicate(timeout=60)[0]) for writer in writers]
-    assert sorted(number for won, _ in answers for number in won) == list(range(ROUNDS))
+    answers = [json.loads(writer.communicate(timeout=120)[0]) for writer in writers]
+    assert sorted(number for won, _ in answers for number in won) == list(range(count))
     assert [torn for _, torn in answers] == [0, 0, 0, 0]
     for writer, (won, _) in enumerate(answers):
-        assert all(Store(uri).read(f"x/{number}.bin") == body(writer) for number in won)
+        assert all(shared_store.read(f"x/{number}.bin") == body(writer) for number in won)

@@ -136,7 +136,7 @@ def frozen(study, *overrides):
 
 @pytest.mark.parametrize(
     ("tree", "expected"),
-    [("similarity", [["e0", "e1"], "e2"]), ("[e0, [e2, e1]]", ["e0", ["e1", "e2"]]), ("paper", None)],
+    [("balanced", ["e0", "e1", "e2"]), ("[e0, [e2, e1]]", ["e0", ["e1", "e2"]]), ("paper", None)],
 )
 def test_the_tree_of_a_nested_search_is_frozen(probe_family, tree, expected):
     study = probe_family(k=3, objectives={name: {"peak": [0.5, 0.5, 0.5]} for name in ("e0", "e1", "e2")})

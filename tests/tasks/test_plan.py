@@ -66,7 +66,7 @@ def test_other_methods_plan_their_first_round_and_what_the_budget_leaves(digits_
 
 
 def nested(study, *overrides):
-    planned = plan(str(study), ["method=nested", *overrides])
+    planned = plan(str(study), ["method=nested", "nested.method=map", *overrides])
     assert json.loads(json.dumps(planned, allow_nan=False)) == planned
     return planned, {entry["name"]: entry for entry in planned["rounds"]}
 
@@ -121,17 +121,18 @@ def test_preferences_share_the_lowest_nodes(four):
 
 
 def test_a_refinement_may_fill_the_front(four):
-    _, rounds = nested(four, "nested.refine=5", "nested.evaluations=8")
+    _, rounds = nested(four, "nested.fan_in=2", "nested.refine=5", "nested.evaluations=8")
     assert rounds["refinement (at most)"]["evaluations"] == 5 * 4
     assert rounds["e0--e1--e2--e3"]["candidates"] == 8
     assert rounds["front and baselines (at most)"]["candidates"] == 6 + 7
 
 
 def test_nodes_may_see_samples(four):
-    _, rounds = nested(four, "nested.tree=balanced", "nested.method=adaptive")
+    planned, rounds = nested(four, "nested.fan_in=2", "nested.method=adaptive")
     pair = rounds["e0--e1"]
-    assert pair["candidates"] > 12
-    assert 12 * 64 * 0.9 < pair["items"]["e0"] <= 12 * 64
+    assert pair["candidates"] > 6
+    assert 6 * 64 * 0.9 < pair["items"]["e0"] <= 6 * 64
+    assert f"{pair['candidates']} candidates × 2 objectives × 31% of the items = 12 evaluations" in planned["tree"]
 
 
 def test_a_tree_that_grows_is_estimated_by_a_balanced_one(four):

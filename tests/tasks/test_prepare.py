@@ -1,11 +1,14 @@
 """A run begins only when everything can be used, and goes on only with what it began with."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from safetensors.torch import load_file, save_file
 
 from mapmerge.errors import BadInputError, ConfigError, RunError
+from mapmerge.ledger.lease import Lease
+from mapmerge.ledger.store import Store
 from tasks.prepare import new_run_id, prepare, reopen
 
 PEAK = {"peak": [0.5, 0.5]}
@@ -48,6 +51,22 @@ def test_a_reopened_run_is_the_run_that_was_prepared(probe_family, tmp_path):
     assert again.frozen == run.frozen
     assert again.study.ask().coefficients.tobytes() == run.study.ask().coefficients.tobytes()
     assert again.config.seed == 3
+
+
+def test_a_run_waits_for_a_prune_that_may_not_have_seen_it(probe_family, tmp_path, monkeypatch):
+    """What is removed before the run looks for it is measured again; afterwards nothing may be removed any more."""
+    study, store = str(probe_family(objectives={"z": PEAK})), Store(str(tmp_path))
+    was_there = []
+    for begin in (lambda: prepare.fn(study, str(tmp_path), "one", []), lambda: reopen.fn(f"{tmp_path}/runs/one", [])):
+        with Lease(store.child("pruning")) as lease:
+
+            def over(seconds, lease=lease):
+                was_there.append(store.exists("runs/one/study.json"))
+                lease.__exit__(None, None, None)
+
+            monkeypatch.setattr("tasks.prepare.time", SimpleNamespace(sleep=over))
+            assert begin().folder.run_id == "one"
+    assert was_there == [True, True]
 
 
 def test_only_where_it_is_computed_may_change(probe_family, tmp_path):
