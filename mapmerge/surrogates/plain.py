@@ -30,7 +30,7 @@ def from_plain(family: Any, plain: JsonObject, schema: str) -> dict[str, Any]:
             the part may be.
     """
     if plain.get("schema") != schema:
-        raise BadInputError(f"expected a surrogate of schema {schema!r}, got {str(plain.get('schema'))[:80]!r}")
+        raise BadInputError(f"expected a surrogate of schema {schema!r}, got {repr(plain.get('schema'))[:80]}")
     missing = [field.name for field in fields(family) if field.name not in plain]
     if missing:
         raise BadInputError(f"surrogate lacks {', '.join(missing)}")
