@@ -11,19 +11,19 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 
+@pytest.fixture(scope="module")
+def digits_run(digits_run, mapmerge, digits_family, tmp_path_factory):
+    """The same run in a store of its own: other tests run more studies in the shared one."""
+    output = tmp_path_factory.mktemp("store")
+    said = mapmerge("run", digits_family / "study.yaml", "--output", output, "--run-id", "first", "--json")
+    assert said.code == 0, said.err
+    return type(digits_run)(output, said)
+
+
 @pytest.fixture
 def output(digits_run, tmp_path):
     """A store with a complete run, an old record of nobody and one that is young: a copy that may be spoilt."""
     output = Path(shutil.copytree(digits_run.output, tmp_path / "out"))
-    manifest = json.loads((output / "runs" / "first" / "manifest.json").read_text())
-    for run in (output / "runs").iterdir():  # other tests run more studies there
-        if run.name != "first":
-            shutil.rmtree(run)
-    for lease in sorted((output / "runs" / "first" / "leases").iterdir())[:-1]:  # and open this one again
-        lease.unlink()
-    for record in output.glob("evaluations/??/*.json"):
-        if record.stem not in manifest["evaluations"]:
-            record.unlink()
     for name, digit in (("old", "a"), ("young", "b")):
         record = output / "evaluations" / (digit * 2) / f"{digit * 64}.json"
         record.parent.mkdir(exist_ok=True)
