@@ -1,13 +1,14 @@
 # The commands of the project. Only python3 (3.11 or newer, with venv) and make are assumed.
 PYTHON ?= python3
 BIN := .venv/bin
+TESTS := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What runs here stays here: nothing is reported to anybody, no token is asked for on one machine.
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help demo test fast lint setup clean
+.PHONY: help demo test fast lint setup clean up down status
 
 help: ## say what each command does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +30,15 @@ demo: .venv/.installed ## build real models, find their Pareto front, write its 
 	@test -f demo/zoo/study.yaml || $(BIN)/mapmerge zoo build vision --experts 4 --out demo/zoo
 	@$(BIN)/mapmerge run demo/zoo/study.yaml --output demo/output
 
+up: .venv/.installed-dev ## start the servers of one machine: S3, PostgreSQL, Prefect, Ray; OPTIONS="--prefect-port 4300"
+	@$(BIN)/python -m infra.up $(OPTIONS)
+
+down: .venv/.installed-dev ## stop them; what they keep, in .mapmerge, stays
+	@$(BIN)/python -m infra.down $(OPTIONS)
+
+status: .venv/.installed-dev ## say which of them run
+	@$(BIN)/python -m infra.status $(OPTIONS)
+
 lint: .venv/.installed-dev ## style, types and the import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,10 +46,10 @@ lint: .venv/.installed-dev ## style, types and the import rule
 	$(BIN)/lint-imports
 
 fast: .venv/.installed-dev ## the tests that need no server, no Ray and no training
-	$(BIN)/pytest -m "not slow"
+	$(TESTS) -m "not slow"
 
 test: lint ## everything: style, types, import rule, all tests
-	$(BIN)/pytest
+	$(TESTS)
 
-clean: ## remove what the commands above made
+clean: ## remove what the commands above made, but not what servers keep
 	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

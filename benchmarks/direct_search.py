@@ -39,8 +39,8 @@ def fingerprint(inputs: Inputs) -> str:
     return hashlib.sha256(
         json.dumps(
             [
-                inputs.base.fingerprint(),
-                [expert.fingerprint() for expert in inputs.experts.values()],
+                inputs.fingerprints[0],
+                list(inputs.fingerprints[1:]),
                 [dict(evaluator.identity) for evaluator in inputs.evaluators.values()],
             ],
             sort_keys=True,

@@ -29,6 +29,7 @@ from mapmerge.frozen import frozen_study
 from mapmerge.ledger.canonical import canonical_json, content_hash, with_checksum
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.record import VALUES_LIMIT, decode, encode
+from mapmerge.report.items import look_up
 from mapmerge.report.page import render
 
 Tree = Any
@@ -268,7 +269,7 @@ def _run_reader(folder: Path) -> Reader:
             frozen_study(run.folder)
             list(run.rows())
             run.measured_gains()
-            render(run.result)
+            render(run.result, look_up(run.folder, run.result))
         finally:
             path.write_bytes(files[name])
 

@@ -2,7 +2,9 @@
 
 import argparse
 import ast
+import inspect
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -14,6 +16,7 @@ from pydantic.fields import FieldInfo
 # The default output is part of the help; the pages should not depend on who writes them.
 os.environ.pop("MAPMERGE_OUTPUT", None)
 
+import mapmerge
 from flows.cli.parser import build_parser
 from mapmerge.config import StudyConfig
 
@@ -166,7 +169,7 @@ def modules() -> str:
         MADE,
         "",
     ]
-    for root in ("flows", "tasks", "mapmerge"):
+    for root in ("flows", "tasks", "mapmerge", "infra"):
         for folder in _folders(DOCS.parent / root):
             place = folder.relative_to(DOCS.parent).as_posix()
             lines += [
@@ -192,7 +195,55 @@ def _first_line(path: Path) -> str:
     return doc.partition("\n\n")[0].replace("\n", " ")
 
 
-PAGES = {"configuration.md": configuration, "commands.md": commands, "modules.md": modules}
+# The public names
+
+
+def python() -> str:
+    """Return the page about Python: what is written by hand, then every public name with its signature and its line."""
+    mark = "<!-- From here on made from the code by `python docs/generate.py`. -->"
+    written, found, _ = (DOCS / "python.md").read_text(encoding="utf-8").partition(mark)
+    if not found:
+        raise ValueError(f"docs/python.md: expected the line {mark}")
+    lines = [
+        f"{written}{mark}",
+        "",
+        "## Every name",
+        "",
+        "`help(mapmerge.run)` has the arguments, in a notebook too.",
+        "",
+    ]
+    lines += ["| `mapmerge.` | what it is |", "|---|---|"]
+    lines += [_row(name, getattr(mapmerge, name)) for name in mapmerge.__all__]
+    for kind in (mapmerge.Front, mapmerge.Point):
+        lines += ["", f"| of a `{kind.__name__}` | what it is |", "|---|---|"]
+        fields = [(name, _argument(kind, name)) for name in kind.__dataclass_fields__]
+        lines += [f"| `{name}` | {words} |" for name, words in fields]
+        offered = [name for name in vars(kind) if not name.startswith("_") and name not in kind.__dataclass_fields__]
+        lines += [_row(name, vars(kind)[name]) for name in offered]
+    return "\n".join([*lines, ""])
+
+
+def _argument(kind: type, name: str) -> str:
+    """Return what the docstring of a class, or of one it inherits from, says of an argument."""
+    docs = (inspect.getdoc(each) or "" for each in kind.__mro__)
+    found = next(filter(None, (re.search(rf"^    {name}: (.*)$", doc, re.MULTILINE) for doc in docs)))
+    return found[1]
+
+
+def _row(name: str, value: Any) -> str:
+    words = inspect.getdoc(value) or ""
+    if inspect.isfunction(value):
+        plain = inspect.signature(value)
+        names = [each.replace(annotation=each.empty) for each in plain.parameters.values() if each.name != "self"]
+        name += str(plain.replace(parameters=names, return_annotation=plain.empty))
+    return f"| `{name}` | {_sentence(words)} |"
+
+
+def _sentence(words: str) -> str:
+    return " ".join(words.partition("\n\n")[0].split())
+
+
+PAGES = {"configuration.md": configuration, "commands.md": commands, "modules.md": modules, "python.md": python}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

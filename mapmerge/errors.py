@@ -40,12 +40,20 @@ class MissingFileError(BadInputError, FileNotFoundError):
     """A file that the input names does not exist."""
 
 
+class MissingPackageError(BadInputError, ImportError):
+    """A package that the call needs is not installed."""
+
+
 class StoreRefusedError(BadInputError, PermissionError):
     """A store does not let us in: credentials or rights are wrong, or the bucket is not there."""
 
 
 class StoreAwayError(MapmergeError, ConnectionError):
     """A store did not answer for as long as it was waited for."""
+
+
+class StoreFullError(MapmergeError, OSError):
+    """A store has no room for what must be written."""
 
 
 class EvaluationError(MapmergeError, RuntimeError):

@@ -6,19 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from mapmerge.address import evaluation_address
 from mapmerge.errors import BadInputError, IntegrityError, PreferenceError
 from mapmerge.fronts.comparisons import Outcomes
 from mapmerge.fronts.indicators import Normalisation
 from mapmerge.fronts.preferences import UnreachableError, pick_at_least, pick_knee, pick_weights
-from mapmerge.frozen import frozen_study
-from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
 from mapmerge.ledger.runs import RunFolder, open_run
 from mapmerge.preference import Preference
 from mapmerge.randomness import generator
+from mapmerge.recorded import front_outcomes
 from mapmerge.records import Array
 from mapmerge.response import ResponseSurfaces, objective_to_json
-from mapmerge.result_file import read_result
+from mapmerge.result_file import normalisation_of, read_result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,9 +137,7 @@ class FinishedRun:
     @property
     def normalisation(self) -> Normalisation:
         """The units of the result: 0 the worst unmerged model, 1 the best, an objective, as gains."""
-        volume = self.result["hypervolume"]
-        ends = [np.array([volume[end][name] for name in self.names]) for end in ("reference_point", "ideal_point")]
-        return Normalisation(ends[0] * self.surfaces.signs, ends[1] * self.surfaces.signs)
+        return normalisation_of(self.result)
 
     def front_outcomes(self) -> Outcomes:
         """Return what every item said of the front, to be maximised: for each objective a table [n, i].
@@ -149,17 +145,7 @@ class FinishedRun:
         Raises:
             IntegrityError: an evaluation is no longer in the ledger.
         """
-        frozen, experts = frozen_study(self.folder), self.result["experts"]
-        rows = [np.array([point["coefficients"][name] for name in experts]) for point in self.result["front"]]
-        tables = []
-        for name, sign in zip(self.names, self.surfaces.signs, strict=True):
-            keys = [evaluation_key(evaluation_address(frozen, row, name, "held_out")) for row in rows]
-            stored = EvaluationLedger(self.folder.store).get_many(keys)
-            missing = [key for key in keys if key not in stored]
-            if missing:
-                raise IntegrityError(f"{self.folder.uri}: evaluation {missing[0]} is no longer in the ledger")
-            tables.append(np.stack([stored[key].outcomes for key in keys]) * np.float32(sign))
-        return tables
+        return front_outcomes(self.folder, self.result)
 
     def measured_gains(self) -> Array:
         """Return the measured front in normalised units, shape [n, m]."""

@@ -38,6 +38,8 @@ class _Frozen(BaseModel, strict=True):
     tree: list[Any] | None = None
     extends: str | None = None
     known: dict[str, Any] | None = None
+    delivered: list[list[float]] | None = None
+    flow_run: str | None = None
 
 
 def frozen_study(folder: RunFolder) -> dict[str, Any]:
@@ -63,6 +65,8 @@ def frozen_study(folder: RunFolder) -> dict[str, Any]:
     ):
         if named != known:
             raise IntegrityError(f"{where}: {what}: expected those of the study, and nothing else")
+    if any(len(row) != len(frozen.config.experts) for row in frozen.delivered or []) or frozen.delivered == []:
+        raise IntegrityError(f"{where}: delivered: expected points with a coefficient for each expert")
     if any(len(splits) != 2 for splits in frozen.inputs.evaluators.values()):
         raise IntegrityError(f"{where}: evaluators: expected the splits search and held_out of each")
     return written

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 
 from mapmerge.errors import PreferenceError, did_you_mean
 
@@ -38,6 +39,24 @@ class Preference:
             knee,
         )
 
+    @staticmethod
+    def of(
+        *, prefer: Mapping[str, float] | None = None, at_least: Mapping[str, float] | None = None, knee: bool = False
+    ) -> "Preference":
+        """Read a preference from values such as `prefer={"mnist": 2, "animals": 1}`.
+
+        Raises:
+            PreferenceError: none or several kinds are given, or one is not numbers by name.
+
+        >>> Preference.of(at_least={"mnist": 0.9}).at_least
+        {'mnist': 0.9}
+        """
+        if sum((prefer is not None, at_least is not None, knee)) != 1:
+            raise PreferenceError(
+                "give one preference: prefer={NAME: WEIGHT, …}, at_least={NAME: SCORE, …} or knee=True"
+            )
+        return Preference(_checked(prefer, "prefer"), _checked(at_least, "at_least"), knee)
+
     def require_known(self, objectives: list[str]) -> None:
         """Check that every name is an objective.
 
@@ -47,6 +66,17 @@ class Preference:
         for name in (*self.weights, *self.at_least):
             if name not in objectives:
                 raise PreferenceError(f"the run has no objective {name!r}; {did_you_mean(name, objectives)}")
+
+
+def _checked(numbers: Mapping[str, float] | None, word: str) -> dict[str, float]:
+    if numbers is None:
+        return {}
+    if not isinstance(numbers, Mapping) or not numbers:
+        raise PreferenceError(f"{word}={numbers!r}: expected {{NAME: NUMBER, …}}")
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise PreferenceError(f"{word}: {name!r}: expected a number, got {number!r}")
+    return {name: float(number) for name, number in numbers.items()}
 
 
 def _numbers(text: str, option: str) -> dict[str, float]:

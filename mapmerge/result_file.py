@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from mapmerge.errors import IntegrityError
+from mapmerge.fronts.indicators import Normalisation
 from mapmerge.ledger.runs import RunFolder
+from mapmerge.records import Array
 
 Number = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -220,3 +223,23 @@ def read_result(folder: RunFolder) -> dict[str, Any]:
     if wrong is not None:
         raise IntegrityError(f"{where}: {wrong}: expected the names of this result's experts and objectives, no others")
     return written
+
+
+def signs_of(result: Mapping[str, Any]) -> Array:
+    """Return what turns the scores of each objective of a result into gains: 1, or -1 where lower is better; [m].
+
+    >>> signs_of({"objectives": [{"direction": "maximize"}, {"direction": "minimize"}]}).tolist()
+    [1.0, -1.0]
+    """
+    return np.array([-1.0 if each["direction"] == "minimize" else 1.0 for each in result["objectives"]])
+
+
+def normalisation_of(result: Mapping[str, Any]) -> Normalisation:
+    """Return the units of a result: 0 the worst unmerged model, 1 the best, an objective, as gains.
+
+    Raises:
+        BadInputError: its ideal is not above its reference.
+    """
+    names, signs = [each["name"] for each in result["objectives"]], signs_of(result)
+    ends = ([result["hypervolume"][end][name] for name in names] for end in ("reference_point", "ideal_point"))
+    return Normalisation(*(np.array(end) * signs for end in ends))

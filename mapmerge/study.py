@@ -63,6 +63,19 @@ class Study:
 
     Raises:
         ConfigError: the study does not fit its method.
+
+    Two made-up objectives, each with an expert that is best at it; no file is opened (step by step: `docs/python.md`).
+    >>> from mapmerge import Evaluation, Metric, Objective, Study, StudyConfig
+    >>> best, files = {"left": [1, 0], "right": [0, 1]}, dict.fromkeys(("evaluator", "search", "held_out"), "none")
+    >>> named = [{"name": name, "checkpoint": "none"} for name in best], [{"name": name, **files} for name in best]
+    >>> config = StudyConfig(name="a", base="b", architecture="c", experts=named[0], objectives=named[1], method="map")
+    >>> goals = tuple(Objective(name, Metric("accuracy", 0.0, 1.0, True)) for name in best)
+    >>> study = Study(config, goals, items=(90, 90), held_out=(90, 90))
+    >>> while (question := study.ask()) is not None:
+    ...     right = [(c, name, np.exp(-np.sum((c - best[name]) ** 2))) for c, name, _ in question.requests(list(best))]
+    ...     items = [(f"{name} {c}", c, name, "search", np.float32(np.arange(90) < 90 * s)) for c, name, s in right]
+    ...     study.tell(question, [Evaluation(*each) for each in items])
+    >>> assert (study.predict(study.fit()).max(axis=0) > 0.5).all()  # merges near either expert are delivered
     """
 
     config: StudyConfig

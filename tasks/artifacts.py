@@ -85,6 +85,27 @@ def show(result: Mapping[str, Any]) -> None:
     )
 
 
+def show_comparison(compared: Mapping[str, Any]) -> None:
+    """Show what `mapmerge.comparison.compare` says of runs, as a table with a row for each."""
+    create_table_artifact(
+        key="comparison",
+        description=compared["explanation"],
+        table=[
+            {
+                "run": run["run_id"],
+                "method": run["method"],
+                **{
+                    name: f"{run[name]['value']:.3f} [{run[name]['low']:.3f}, {run[name]['high']:.3f}]"
+                    for name in ("hypervolume", "gd", "igd", "win_rate")
+                },
+                "evaluations": run["evaluations"],
+                "points": run["front_points"],
+            }
+            for run in compared["runs"]
+        ],
+    )
+
+
 def artifact_key(study: str) -> str:
     """Return a study's name as Prefect wants keys: lower-case letters, digits and dashes.
 

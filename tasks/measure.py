@@ -1,6 +1,7 @@
 """Measure what a study asks for: look up what the ledger has, fan the rest out to the pool, keep every result."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from prefect import task
@@ -10,9 +11,10 @@ from mapmerge.errors import FailedRunError, MapmergeError
 from mapmerge.records import Evaluation, Question
 from tasks.artifacts import RoundProgress
 from tasks.asked import Asked
-from tasks.pool import Finished, Pool, Work
+from tasks.pool import Pool, Work
 from tasks.progress import Progress, report
 from tasks.run import Run
+from tasks.sharing import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,13 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
     page = RoundProgress(run.config.name, f"{name}: {count} candidates", count)
     page.update(asked.done)
     report(Progress(name, asked.done, count, in_flight=min(len(work), pool.actors)))
-    for finished in pool.run(work):
-        for evaluation in run.keep(finished):
-            asked.take(evaluation)
-            failed += evaluation.error is not None
-        page.update(asked.done)
-        report(Progress(name, asked.done, count, failed, finished.in_flight))
+    with closing(Sharing(run, asked.take)) as sharing:
+        for finished in pool.run(sharing.hand_out(work)):
+            for evaluation in sharing.finished(finished):
+                asked.take(evaluation)
+                failed += evaluation.error is not None
+            page.update(asked.done)
+            report(Progress(name, asked.done, count, failed, finished.in_flight))
     evaluations = asked.evaluations()
     run.tell(question, evaluations)
     summary = _summary(run, name, evaluations)
@@ -70,8 +73,11 @@ def measure_stream(run: Run, pool: Pool) -> RoundSummary:
         FailedRunError: more evaluations failed than the study allows.
     """
     stream = _Stream(run)
-    for finished in pool.run(stream.work()):
-        stream.take(finished)
+    with closing(Sharing(run, stream.take)) as sharing:
+        for finished in pool.run(sharing.hand_out(stream.work())):
+            for evaluation in sharing.finished(finished):
+                stream.take(evaluation)
+            stream.tell(finished.in_flight)
     return stream.end()
 
 
@@ -96,20 +102,25 @@ class _Stream:
         """Yield what is to be measured; None where the study must hear of what is in flight before it goes on."""
         for question in self._run.study.pending:  # asked in a try before this one
             yield from self._begin(question)
-        while (asked := self._run.study.ask()) is not None or self._out:
-            if asked is None:
+        while True:
+            self._tell_complete()  # with what other runs measured meanwhile
+            if (asked := self._run.study.ask()) is not None:
+                yield from self._begin(asked)
+            elif self._out:
                 yield None
             else:
-                yield from self._begin(asked)
+                return
 
-    def take(self, finished: Finished) -> None:
-        """Keep what was measured, and tell the study the questions that are complete with it."""
-        for evaluation in self._run.keep(finished):
-            self._measuring.discard(evaluation.key)
-            self._failed += evaluation.error is not None
-            for asked in self._out:
-                asked.take(evaluation)
-        self._in_flight = finished.in_flight
+    def take(self, evaluation: Evaluation) -> None:
+        """Take an answer to whatever question asked for it."""
+        self._measuring.discard(evaluation.key)
+        self._failed += evaluation.error is not None
+        for asked in self._out:
+            asked.take(evaluation)
+
+    def tell(self, in_flight: int) -> None:
+        """Tell the study the questions that are complete by now."""
+        self._in_flight = in_flight
         self._tell_complete()
 
     def end(self) -> RoundSummary:

@@ -17,6 +17,7 @@ from mapmerge.errors import ConfigError, RunError
 from mapmerge.frozen import frozen_study
 from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.pruning import pruned_by
+from mapmerge.ledger.references import STUDY
 from mapmerge.ledger.runs import RunFolder, find_run, open_run
 from mapmerge.ledger.store import Store
 from mapmerge.nested.written import read_tree
@@ -30,15 +31,39 @@ _LOOK_AGAIN = 1.0
 """Seconds between two looks whether a prune is over."""
 
 
-def new_run_id(study: str) -> str:
-    """Make the name of a run from the name of its study file and the time, unique by a random end."""
+def new_run_id(study: str, flow_run: str | None = None) -> str:
+    """Make the name of a run from the name of its study file and the time, unique by a random end.
+
+    Args:
+        study: path of the study file.
+        flow_run: id of the flow run that begins the run; it takes the place of time and chance, so that a retry of the
+            flow run finds its run again.
+
+    >>> new_run_id("/data/My_Zoo.yaml", "0197a5c2-0000-7000-8000-00c0ffee0001")
+    'my-zoo-00c0ffee0001'
+    """
     stem = Path(study).resolve().parent.name if Path(study).stem == "study" else Path(study).stem
     slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:32] or "run"
-    return f"{slug}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{slug}-{flow_run[-12:] if flow_run else f'{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}'}"
+
+
+def begun_by(flow_run: str | None, output: str, run_id: str) -> str | None:
+    """Return the URI of a run where this very flow run has begun it: then it is retried, and goes on."""
+    folder = RunFolder(Store(output), run_id)
+    if flow_run is None or not folder.files.exists(STUDY):
+        return None
+    return folder.uri if frozen_study(folder).get("flow_run") == flow_run else None
 
 
 @task(name="prepare", cache_policy=NO_CACHE)
-def prepare(study: str, output: str, run_id: str, overrides: list[str], extend: str | None = None) -> Run:
+def prepare(
+    study: str,
+    output: str,
+    run_id: str,
+    overrides: list[str],
+    extend: str | None = None,
+    flow_run: str | None = None,
+) -> Run:
     """Check a study and everything it names, and open a new run for it.
 
     Args:
@@ -47,6 +72,7 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str], extend: 
         run_id: name of the run.
         overrides: values of the study to replace.
         extend: URI of a complete run whose measurements are to teach the surrogates of this one.
+        flow_run: id of the flow run that begins it, which the run remembers.
 
     Raises:
         BadInputError: something cannot be used; nothing was measured and no run exists.
@@ -67,8 +93,8 @@ def prepare(study: str, output: str, run_id: str, overrides: list[str], extend: 
         known = holds_for(from_json(earlier.get_json("measured")), frozen_study(earlier), frozen)
         frozen |= {"extends": earlier.uri, "known": to_json(known)}
     folder = RunFolder(Store(output), run_id)
-    folder.create(frozen)
-    _wait_for_prune(folder.store)
+    folder.create(frozen if flow_run is None else {**frozen, "flow_run": flow_run})
+    wait_for_prune(folder.store)
     run = Run(folder, EvaluationLedger(folder.store), folder.study())
     if earlier is not None and run.known is not None:
         run.ledger.copy(EvaluationLedger(earlier.store), (request.key for request in run.requests(run.known)))
@@ -85,7 +111,7 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
     """
     report(Progress("prepare"))
     folder = find_run(run_uri)
-    _wait_for_prune(folder.store)
+    wait_for_prune(folder.store)
     frozen = frozen_study(folder)
     wrong = [override for override in overrides if not override.startswith("compute.")]
     if wrong:
@@ -95,7 +121,7 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
     config = override_config(StudyConfig.model_validate(frozen["config"]), overrides)
     root = Path(frozen["root"])
     now = freeze(config, root, open_inputs(config, root))
-    changed = _differences(frozen["inputs"], now["inputs"])
+    changed = differences(frozen["inputs"], now["inputs"])
     if changed:
         raise RunError(
             f"{run_uri}: cannot be resumed, its inputs have changed since it began: {', '.join(changed)}. "
@@ -104,24 +130,24 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
     return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"]})
 
 
-def _wait_for_prune(store: Store) -> None:
+def wait_for_prune(store: Store) -> None:
     """Wait while `mapmerge prune` removes records: it may have begun before this run was there to need any."""
     while (who := pruned_by(store)) is not None:
         report(Progress(f"wait for prune by {who}"))
         time.sleep(_LOOK_AGAIN)
 
 
-def _differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Name what differs between two frozen inputs.
 
-    >>> _differences({"base": "a", "experts": {"x": "b"}}, {"base": "a", "experts": {"x": "c"}})
+    >>> differences({"base": "a", "experts": {"x": "b"}}, {"base": "a", "experts": {"x": "c"}})
     ['experts.x']
     """
     names = []
     for key in sorted(before.keys() | after.keys()):
         one, other = before.get(key), after.get(key)
         if isinstance(one, dict) and isinstance(other, dict):
-            names += [f"{key}.{name}" for name in _differences(one, other)]
+            names += [f"{key}.{name}" for name in differences(one, other)]
         elif one != other:
             names.append(key)
     return names

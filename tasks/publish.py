@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from mapmerge.answer.result import answer
 from mapmerge.earlier import measured, to_json
 from mapmerge.records import Evaluation
+from mapmerge.report.items import look_up
 from mapmerge.report.page import render
 from mapmerge.response import ResponseSurfaces
 from mapmerge.study import FinalQuestion
@@ -48,7 +49,8 @@ def publish(run: Run, final: FinalQuestion) -> str:
     }
     run.folder.put_json("result", result)
     run.folder.put_json("measured", to_json(measured(run.study.rounds)))
-    page = render(run.folder.get_json("result"))  # as `mapmerge report` will render it, byte for byte
+    written = run.folder.get_json("result")
+    page = render(written, look_up(run.folder, written))  # as `mapmerge report` will render it, byte for byte
     run.folder.files.replace("report.html", page.encode())
     show(result)
     run.folder.seal(run.ledger, [evaluation.key for evaluation in evaluations if evaluation.error is None])

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from mapmerge.config.sections import Compute
-from mapmerge.errors import FailedRunError
+from mapmerge.errors import FailedRunError, RunError
 from tasks.pool import Finished, Work
 from tasks.progress import Progress, report
 from tasks.resident import Blueprint, Measured, Resident, one_line
@@ -68,14 +68,24 @@ class RayPool:
             raise
 
     def run(self, work: Iterable[Work | None]) -> Iterator[Finished]:
-        """Yield every piece of work exactly once, in the order in which the pieces finish; see `Pool.run`."""
+        """Yield every piece of work exactly once, in the order in which the pieces finish; see `Pool.run`.
+
+        Raises:
+            FailedRunError: there are no actors any more, nor can there be others: the cluster itself is gone.
+        """
         source, again = iter(work), deque[_Job]()
         for seat in self._seats:  # whoever stopped listening early must not find old answers now
             seat.queue.clear()
-        self._hand_out(source, again)
-        while self._in_flight():
-            yield from self._collect(again)
+        try:
             self._hand_out(source, again)
+            while self._in_flight():
+                yield from self._collect(again)
+                self._hand_out(source, again)
+        except RayError as error:  # those of actors and candidates are dealt with where they come up
+            what = one_line(error).partition(". ")[0].rstrip(".")  # after which Ray advises about tokens
+            raise FailedRunError(
+                f"the Ray cluster failed: {what}; see to it, then go on by `mapmerge resume`"
+            ) from None
 
     def close(self) -> None:
         """Kill the actors, and stop Ray if this pool started it."""
@@ -139,6 +149,8 @@ class RayPool:
                 yield from self._replace(seat, again, f"its actor died: {_last_line(error)}")
                 continue
             except RayTaskError as error:  # an error outside the evaluators: of this candidate, not of the actor
+                if isinstance(error.cause, RunError):  # or of the inputs: then of all candidates
+                    raise RunError(str(error.cause)) from None
                 measured = _failed(seat.queue[0][1].work, _last_line(error))
             _, job = seat.queue.popleft()
             seat.started = time.monotonic()

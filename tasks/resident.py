@@ -1,6 +1,8 @@
 """What an actor holds and does: models and items stay in memory, a candidate costs one pass and its forward passes."""
 
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,28 +12,57 @@ import torch
 from numpy.typing import NDArray
 
 from mapmerge.cache import cache_folder
-from mapmerge.checkpoints.open import open_checkpoint
+from mapmerge.checkpoints.open import Checkpoint
 from mapmerge.config import StudyConfig
-from mapmerge.config.model import resolve
+from mapmerge.errors import RunError
 from mapmerge.evaluators.protocol import Evaluator, TellsMargins
-from mapmerge.evaluators.registry import load_evaluator
-from mapmerge.merging.architecture import build_model
+from mapmerge.files.opening import build_architecture, fetch, open_checkpoints, open_evaluator
+from mapmerge.files.study import StudyFiles
 from mapmerge.merging.engine import ResidentModel
 from mapmerge.merging.task_matrix import TaskMatrix
 from mapmerge.records import Array, Sample, Split, Wanted
 from mapmerge.threads import one_thread
 
+_OTHER = "is not what it was when the run began; put the old file back, or start a new run"
+
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """Everything an actor needs to set itself up, small enough to send anywhere."""
+    """Everything an actor needs to set itself up, small enough to send anywhere.
+
+    Args:
+        config: the study.
+        root: the folder that relative paths start at.
+        inputs: what the run froze of its inputs, so that no actor measures anything else; None: not to be compared.
+    """
 
     config: dict[str, Any]
     root: str
+    inputs: dict[str, Any] | None = None
 
     def study(self) -> StudyConfig:
         """Return the study that this blueprint was made from."""
         return StudyConfig.model_validate(self.config)
+
+    def require_same(self, fingerprints: Sequence[str], checkpoints: Sequence[Checkpoint]) -> None:
+        """Raise unless these, the base first, are what the run began with.
+
+        Raises:
+            RunError: one was replaced since, or this machine has another one under the same name.
+        """
+        if self.inputs is None:
+            return
+        began = [self.inputs["base"], *(self.inputs["experts"][expert.name] for expert in self.study().experts)]
+        for before, now, checkpoint in zip(began, fingerprints, checkpoints, strict=True):
+            if before != now:
+                raise RunError(f"{checkpoint.said}: {_OTHER}")
+
+    def require_same_items(self, objective: str, split: Split, evaluator: Evaluator) -> None:
+        """As `require_same`, for an item set and whatever else its evaluator knows itself by."""
+        if self.inputs is not None:
+            began = self.inputs["evaluators"][objective][split]["identity"]
+            if began != json.loads(json.dumps(dict(evaluator.identity))):
+                raise RunError(f"objective {objective!r}, {split}: {_OTHER}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,24 +92,22 @@ class Resident:
     _evaluators: dict[tuple[str, Split], Evaluator] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        study, root = self.blueprint.study(), Path(self.blueprint.root)
+        self._study, self._files = self.blueprint.study(), StudyFiles(Path(self.blueprint.root))
+        study = self._study
         self.device = "cuda" if study.compute.num_gpus > 0 and torch.cuda.is_available() else "cpu"
-        base = open_checkpoint(resolve(root, study.base))
-        experts = [open_checkpoint(resolve(root, expert.checkpoint)) for expert in study.experts]
+        fetch(study, self._files)  # not later: what cannot be fetched is no failure of a candidate
+        base, *experts = open_checkpoints(study, self._files)
         matrix = TaskMatrix.build(cache_folder(), base, experts)
-        model = build_model(study.architecture.build, study.architecture.options)
-        self.model = ResidentModel(model, matrix, base, self.device)
-        self._objectives = {objective.name: objective for objective in study.objectives}
-        self._root = root
+        self.blueprint.require_same(matrix.fingerprints, [base, *experts])
+        self.model = ResidentModel(build_architecture(study, self._files), matrix, base, self.device)
+        self._numbers = {objective.name: number for number, objective in enumerate(study.objectives)}
 
     def evaluator(self, objective: str, split: Split) -> Evaluator:
         """Return the evaluator of an objective with its items staged, opened at the first use."""
         if (objective, split) not in self._evaluators:
-            config = self._objectives[objective]
-            items = resolve(self._root, config.search if split == "search" else config.held_out)
-            self._evaluators[objective, split] = load_evaluator(config.evaluator).open(
-                items, config.options, root=self._root, device=self.device
-            )
+            opened = open_evaluator(self._study, self._numbers[objective], split, self._files, device=self.device)
+            self.blueprint.require_same_items(objective, split, opened)
+            self._evaluators[objective, split] = opened
         return self._evaluators[objective, split]
 
     def measure(self, coefficients: Array, split: Split, wanted: Wanted) -> list[Measured]:
@@ -110,6 +139,8 @@ class Resident:
                 else None
             )
             outcomes = evaluator.measure(model, drawn) if margins is None else (margins > 0.0).astype(np.float32)
+        except RunError:  # other inputs than the run's: no failure of this candidate
+            raise
         except Exception as error:  # whatever a plug-in raises becomes a record, never the end of the run
             return Measured(objective, None, time.perf_counter() - start, one_line(error))
         seconds = time.perf_counter() - start

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from mapmerge.address import evaluation_address
 from mapmerge.config import StudyConfig
 from mapmerge.earlier import from_json
+from mapmerge.ledger.claims import Claims
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_key
+from mapmerge.ledger.lease import Lease
 from mapmerge.ledger.runs import RunFolder
+from mapmerge.ledger.side_by_side import side_by_side
 from mapmerge.records import Array, Evaluation, Question, Sample, Split
 from mapmerge.response import objective_from_json
 from mapmerge.study import Study
-from tasks.pool import Finished
-from tasks.resident import Blueprint
+from mapmerge.untrusted import numbers
+from tasks.pool import Finished, Work
+from tasks.resident import Blueprint, Measured
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +71,27 @@ class Run:
         steady: dict[str, bool] = frozen["deterministic"]
         unstable = tuple(name for name, same in steady.items() if not same)
         self.study = Study(self.config, self.objectives, search, held_out, unstable)
-        self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"])
+        self.blueprint = Blueprint(dict(frozen["config"]), frozen["root"], dict(frozen["inputs"]))
+
+    @cached_property
+    def lease(self) -> Lease:
+        """What whoever drives this run holds."""
+        return self.folder.lease()
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What this driver measures, told to those of other runs."""
+        return Claims(self.ledger.store, self.folder.run_id, self.lease.token)
 
     @cached_property
     def known(self) -> Question | None:
         """What an earlier run measured of this study's merges, None where this run extends none."""
         return from_json(self.frozen["known"]) if "known" in self.frozen else None
+
+    @cached_property
+    def delivered(self) -> Array | None:
+        """The points of the front that this run measures again, shape [n, k]; None where it finds its own."""
+        return numbers(self.frozen["delivered"], "delivered", 2) if "delivered" in self.frozen else None
 
     @property
     def uri(self) -> str:
@@ -85,9 +104,15 @@ class Run:
         for row, name, sample in question.requests([objective.name for objective in self.objectives]):
             place = row.tobytes(), name, b"" if sample is None else sample.items.tobytes()
             if place not in once:
-                key = evaluation_key(self._address(row, name, question.split, sample, question.repeat))
-                once[place] = Request(key, row, name, question.split, sample)
+                once[place] = self._request(row, name, question.split, sample, question.repeat)
         return list(once.values())
+
+    def requests_of(self, work: Work) -> list[Request]:
+        """Return what a piece of work measures."""
+        return [
+            self._request(work.coefficients, name, work.split, sample, work.repeat)
+            for name, sample in work.wanted.items()
+        ]
 
     def called(self, question: Question) -> str:
         """Return what a question is called in events and progress."""
@@ -104,62 +129,63 @@ class Run:
     def recall(self, requests: Iterable[Request]) -> dict[str, Evaluation]:
         """Return what is known already, by key: from the ledger, or as a failure from this run's own records."""
         asked = {request.key: request for request in requests}
-        stored = self.ledger.get_many(asked)
         known: dict[str, Evaluation] = {}
+        for found in self.ledger.each(asked):
+            request = asked[found.key]
+            known[found.key] = Evaluation(
+                found.key,
+                request.coefficients,
+                request.objective,
+                request.split,
+                found.outcomes,
+                found.seconds,
+                reused=found.run != self.folder.run_id,
+                sample=request.sample,
+                margins=found.margins,
+            )
         for key, request in asked.items():
-            of = request.coefficients, request.objective, request.split
-            if key in stored:
-                found = stored[key]
-                reused = found.run != self.folder.run_id
-                known[key] = Evaluation(
-                    key,
-                    *of,
-                    found.outcomes,
-                    found.seconds,
-                    reused=reused,
-                    sample=request.sample,
-                    margins=found.margins,
-                )
-            elif key in self._failures:
+            if key not in known and key in self._failures:
+                of = request.coefficients, request.objective, request.split
                 known[key] = Evaluation(key, *of, None, error=self._failures[key], sample=request.sample)
         return known
 
     def keep(self, finished: Finished) -> list[Evaluation]:
-        """Record what came of one piece of work and return it as evaluations."""
-        work, kept = finished.work, []
-        for measured in finished.measured:
-            sample = work.wanted[measured.objective]
-            of = work.coefficients, measured.objective, work.split
-            inputs = self._address(*of, sample, work.repeat)
-            key = evaluation_key(inputs)
-            if measured.outcomes is None:
-                error = measured.error or "no outcomes and no reason"
-                details = {
-                    "coefficients": work.coefficients.tolist(),
-                    "objective": measured.objective,
-                    "split": work.split,
-                }
-                self.folder.record_failure(key, error=error, attempts=finished.attempts, details=details)
-                self._failures.setdefault(key, error)
-                kept.append(Evaluation(key, *of, None, measured.seconds, error, sample=sample))
-            else:
-                stored = self.ledger.put(
-                    inputs,
-                    measured.outcomes,
-                    seconds=measured.seconds,
-                    device=measured.device,
-                    run=self.folder.run_id,
-                    margins=measured.margins,
-                )
-                kept.append(
-                    Evaluation(key, *of, stored.outcomes, measured.seconds, sample=sample, margins=stored.margins)
-                )
-        return kept
+        """Record what came of one piece of work, its objectives side by side, and return it as evaluations."""
+        if any(measured.outcomes is None for measured in finished.measured):
+            self._failures  # noqa: B018  # read before threads add to it
+        return [kept for _, kept in side_by_side(partial(self._keep, finished), finished.measured)]
+
+    def _keep(self, finished: Finished, measured: Measured) -> Evaluation:
+        work = finished.work
+        sample = work.wanted[measured.objective]
+        of = work.coefficients, measured.objective, work.split
+        inputs = self._address(*of, sample, work.repeat)
+        if measured.outcomes is not None:
+            stored = self.ledger.put(
+                inputs,
+                measured.outcomes,
+                seconds=measured.seconds,
+                device=measured.device,
+                run=self.folder.run_id,
+                margins=measured.margins,
+            )
+            return Evaluation(stored.key, *of, stored.outcomes, measured.seconds, sample=sample, margins=stored.margins)
+        key, error = evaluation_key(inputs), measured.error or "no outcomes and no reason"
+        details = {"coefficients": work.coefficients.tolist(), "objective": measured.objective, "split": work.split}
+        self.folder.record_failure(key, error=error, attempts=finished.attempts, details=details)
+        self._failures.setdefault(key, error)
+        return Evaluation(key, *of, None, measured.seconds, error, sample=sample)
 
     @cached_property
     def _failures(self) -> dict[str, str]:
         """Why a key has no measurement; read once, since only whoever holds the run adds to it."""
         return {failure["key"]: failure["error"] for failure in self.folder.failures()}
+
+    def _request(
+        self, coefficients: Array, objective: str, split: Split, sample: Sample | None, repeat: int
+    ) -> Request:
+        key = evaluation_key(self._address(coefficients, objective, split, sample, repeat))
+        return Request(key, coefficients, objective, split, sample)
 
     def _address(
         self, coefficients: Array, objective: str, split: Split, sample: Sample | None, repeat: int

@@ -19,7 +19,8 @@ def search(run: Run, settled: Array | None = None) -> FinalQuestion:
         settled: merges [n, k] that are delivered in any case, before those of the predicted front.
 
     Returns:
-        What to measure on held-out items: the chosen points and the baselines.
+        What to measure on held-out items: the chosen points, or those of the front that is re-measured, and the
+        baselines.
 
     Raises:
         FailedRunError: an objective has nothing to fit.
@@ -27,8 +28,8 @@ def search(run: Run, settled: Array | None = None) -> FinalQuestion:
     report(Progress("search"))
     surfaces = run.study.fit()
     run.folder.put_json("surfaces", surfaces.to_json())
-    delivered = run.study.predict(surfaces)
-    if settled is not None:
+    delivered = run.study.predict(surfaces) if run.delivered is None else run.delivered
+    if settled is not None and run.delivered is None:
         new = [row for row in delivered if not (settled == row).all(axis=1).any()]
         delivered = np.vstack([settled, *new])[: run.config.budget.front]
     run.folder.append_event("search", {"delivered": len(delivered)})

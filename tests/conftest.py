@@ -129,6 +129,13 @@ def own_family(digits_family: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(digits_family, tmp_path / "family"))
 
 
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, empty."""
+    monkeypatch.setenv("MAPMERGE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture(scope="session")
 def probe_plugin() -> None:
     """Install the plug-in of `tests/plugin` for this process and those that it starts."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli import stores
-from flows.cli.parser import DEFAULT_OUTPUT
-from mapmerge.errors import BadInputError, FailedRunError, IntegrityError
+from mapmerge.errors import BadInputError
+from mapmerge.outputs import run_uri
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -27,27 +27,22 @@ def execute(options: argparse.Namespace) -> int:
         "compare": _compare,
         "verify": _verify,
         "runs": stores.runs,
+        "index": stores.index,
         "prune": stores.prune,
+        "deploy": _deploy,
     }
     return commands[options.command](options)
-
-
-def run_uri(name: str) -> str:
-    """Return the URI of a run that is given by its URI, its folder, or its id under the default output.
-
-    >>> run_uri("s3://bucket/runs/a")
-    's3://bucket/runs/a'
-    """
-    if "://" in name or "/" in name or Path(name).is_dir():
-        return name
-    return f"{DEFAULT_OUTPUT}/runs/{name}"
 
 
 # Commands that measure
 
 
 def _zoo(options: argparse.Namespace) -> int:
+    from mapmerge.files.objects import is_remote
     from mapmerge.zoo.build import build_vision
+
+    if is_remote(options.out):  # its study names files beside it
+        raise BadInputError(f"--out {options.out}: expected a folder of this machine; copy it to S3 when it is built")
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -67,71 +62,43 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mapmerge.config import read_study
+    from flows import drive
 
     overrides = [*options.overrides, *_ray_override(options)]
     if options.prefer_grid is not None:
-        overrides.append(f"nested.preferences={options.prefer_grid}")
-    study = read_study(Path(options.study), overrides)  # an error in the file should not wait for the orchestrator
-    if options.prefer_grid is not None and study.method != "nested":
-        raise BadInputError(f"--prefer-grid is of method nested, and the study has method {study.method}")
-    _quiet_orchestrators()
-    from flows.pareto import find_front
-    from tasks.prepare import new_run_id
+        from mapmerge.config import read_study
 
+        overrides.append(f"nested.preferences={options.prefer_grid}")
+        if (method := read_study(Path(options.study), overrides).method) != "nested":
+            raise BadInputError(f"--prefer-grid is of method nested, and the study has method {method}")
     earlier = None if options.extend is None else run_uri(options.extend)
-    run_id = options.run_id or new_run_id(options.study)
-    print(f"run {run_id}", file=sys.stderr, flush=True)
-    uri = _drive(lambda: find_front(options.study, options.output, run_id, overrides, earlier))
+    uri = drive.run(options.study, output=options.output, run_id=options.run_id, overrides=overrides, extend=earlier)
     return _show_result(uri, as_json=options.json)
 
 
 def _resume(options: argparse.Namespace) -> int:
+    from flows import drive
     from mapmerge.ledger.runs import find_run
 
     named = run_uri(options.run)
     if find_run(named).is_complete():
         print(f"{named}: is complete, there is nothing left to do", file=sys.stderr)
         return _show_result(named, as_json=options.json)
-    _quiet_orchestrators()
-    from flows.pareto import resume_front
-
-    uri = _drive(lambda: resume_front(named, [*options.overrides, *_ray_override(options)]))
+    uri = drive.resume(named, overrides=[*options.overrides, *_ray_override(options)])
     return _show_result(uri, as_json=options.json)
-
-
-def _drive(flow: Callable[[], str]) -> str:
-    """Run a flow with its progress shown; return the URI of the run."""
-    from flows.cli.live import live_progress
-
-    try:
-        with live_progress():
-            return flow()
-    except RuntimeError as error:
-        if "Failed to reach API" not in str(error):
-            raise
-        raise FailedRunError(
-            f"{error}: is the Prefect server running? Without PREFECT_API_URL a run needs no server"
-        ) from None
 
 
 def _ray_override(options: argparse.Namespace) -> list[str]:
     return ["compute.executor=ray", f"compute.address={options.ray}"] if options.ray else []
 
 
-def _quiet_orchestrators() -> None:
-    """Leave the terminal to the progress of the run, and send nothing to anybody.
+def _deploy(options: argparse.Namespace) -> int:
+    from flows.drive import quiet_orchestrators
 
-    Prefect and Ray read these when they are imported; what the user has set stays. Errors are told once, by `main`, and
-    not by Prefect too; whoever asks for its logs gets them.
-    """
-    import os
+    quiet_orchestrators()
+    from flows.cli.deploy import deploy
 
-    if "PREFECT_LOGGING_LEVEL" not in os.environ:
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-        os.environ["PREFECT_LOGGING_LEVEL"] = "WARNING"
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    return deploy(options)
 
 
 # Commands that read a finished run
@@ -176,19 +143,19 @@ def _export(options: argparse.Namespace) -> int:
         point: Mapping[str, Any] = run.point(options.point)
     else:
         point = run.pick(_required_preference(options))
-    print(export(run, point, Path(options.out)))
+    print(export(run, point, options.out))
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
     from mapmerge.finished import FinishedRun
+    from mapmerge.report.items import look_up
     from mapmerge.report.page import render
+    from mapmerge.report.place import require_place, write_page
 
-    out = Path(options.out)
-    if out.is_dir() or not out.parent.is_dir():
-        raise BadInputError(f"--out {out}: expected a file name in a folder that exists")
-    out.write_text(render(FinishedRun.open(run_uri(options.run)).result), encoding="utf-8")
-    print(out)
+    require_place(options.out)  # before the run is read
+    run = FinishedRun.open(run_uri(options.run))
+    print(write_page(options.out, render(run.result, look_up(run.folder, run.result))))
     return 0
 
 
@@ -208,10 +175,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     uri = run_uri(options.run)
     folder = open_run(uri)
-    problems = folder.verify(EvaluationLedger(folder.store))
-    if problems:
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise IntegrityError("\n".join([f"{uri}: {count}", *(f"  {problem}" for problem in problems)]))
+    folder.require_whole(EvaluationLedger(folder.store))
     print(f"{uri}: every file and every evaluation is what the manifest says")
     return 0
 

@@ -1,10 +1,8 @@
 """Commands and their arguments. Imports nothing heavy, so that `--help` is instant."""
 
 import argparse
-import os
 
-DEFAULT_OUTPUT = os.environ.get("MAPMERGE_OUTPUT", "mapmerge-output")
-"""Where runs and evaluations go when `--output` is not given."""
+from mapmerge.outputs import default_output
 
 _STORE = "what a run's --output was: a folder or s3://bucket/folder"
 
@@ -15,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="mapmerge",
         description="The whole Pareto front of merged models, from a few measurements.",
         epilog="Exit codes: 0 done, 1 the run failed, 2 the input cannot be used. "
-        f"RUN is the URI of a run, or its id under the default output ({DEFAULT_OUTPUT}; MAPMERGE_OUTPUT moves it).",
+        f"RUN is the URI of a run, or its id under the default output ({default_output()}; MAPMERGE_OUTPUT moves it).",
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
@@ -36,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _study(run)
     run.add_argument(
         "--output",
-        default=DEFAULT_OUTPUT,
+        default=default_output(),
         metavar="URI",
         help="holds the shared ledger and the runs (default %(default)s)",
     )
@@ -78,11 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     _run(export)
     export.add_argument("--point", metavar="ID", help="a point of the front, such as p03")
     _preference(export)
-    export.add_argument("--out", required=True, metavar="DIR", help="folder to write, new or empty")
+    export.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write, new or empty; also s3://bucket/folder"
+    )
 
     report = commands.add_parser("report", help="write the report of a run as one offline HTML page")
     _run(report)
-    report.add_argument("--out", required=True, metavar="FILE.html", help="file to write")
+    report.add_argument("--out", required=True, metavar="FILE.html", help="file to write; also s3://bucket/file.html")
 
     compare = commands.add_parser("compare", help="runs side by side: hypervolume, GD, IGD, win rate, cost")
     compare.add_argument("runs", nargs="+", metavar="RUN", help="two or more runs of the same objectives")
@@ -95,12 +95,25 @@ def build_parser() -> argparse.ArgumentParser:
     runs.add_argument("store", metavar="STORE", help=_STORE)
     runs.add_argument("--json", action="store_true", help="print one JSON object")
 
+    index = commands.add_parser("index", help="write one offline HTML page about all runs of a store")
+    index.add_argument("store", metavar="STORE", help=_STORE)
+    index.add_argument(
+        "--out", metavar="FILE.html", help="file to write; also s3://bucket/file.html (default: STORE/index.html)"
+    )
+    index.add_argument(
+        "--newest",
+        type=int,
+        default=100,
+        metavar="N",
+        help="of so many complete runs, the newest, show the front and let it be compared (default %(default)s)",
+    )
+
     prune = commands.add_parser(
         "prune",
         help="remove measurements that no run of a store needs any more",
-        description="Remove measurements that no run of a store needs any more, quarantined records, and leases of "
-        "complete runs that others have followed. Runs are never removed: remove the folder of one that you do not "
-        "want, and prune then removes what only it needed.",
+        description="Remove measurements that no run of a store needs any more, quarantined records, claims of runs "
+        "that were killed, and leases of complete runs that others have followed. Runs are never removed: remove the "
+        "folder of one that you do not want, and prune then removes what only it needed.",
     )
     prune.add_argument("store", metavar="STORE", help=_STORE)
     prune.add_argument(
@@ -111,6 +124,32 @@ def build_parser() -> argparse.ArgumentParser:
     )
     prune.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
     prune.add_argument("--json", action="store_true", help="print one JSON object")
+
+    deploy = commands.add_parser(
+        "deploy",
+        help="register work pool, queues, deployments and automations with a Prefect server",
+        description="Register work pool, queues, deployments and automations with the Prefect server that "
+        "PREFECT_API_URL names. What is there already and differs is changed, also where somebody changed it on the "
+        "server's page; nothing is removed. A second call changes nothing.",
+    )
+    deploy.add_argument("--pool", metavar="NAME", help="work pool of all deployments (default: the file's, mapmerge)")
+    deploy.add_argument(
+        "--type",
+        choices=["process", "docker", "kubernetes"],
+        default="process",
+        help="what its workers start flow runs as (default %(default)s)",
+    )
+    deploy.add_argument("--image", metavar="IMAGE", help="what containers are made from (default: MAPMERGE_IMAGE)")
+    deploy.add_argument(
+        "--production", action="store_true", help="put schedules in force, as MAPMERGE_PRODUCTION=true does"
+    )
+    deploy.add_argument(
+        "--notify",
+        metavar="TYPE/NAME",
+        help="notification block of the server that is told of failed runs (default: MAPMERGE_NOTIFY)",
+    )
+    deploy.add_argument("--file", metavar="FILE", help="another prefect.yaml than the one that comes with mapmerge")
+    deploy.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     return parser
 
 

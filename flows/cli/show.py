@@ -8,6 +8,7 @@ from rich.table import Table
 from flows.cli import turned as turned_tables
 from flows.cli.terminal import terminal
 from mapmerge.fronts.verdict import told_apart
+from mapmerge.report.points import spread
 
 _MOST_ROWS = 12
 """Points of a front that are listed; `front --csv` and the report have all of them."""
@@ -19,7 +20,7 @@ def print_result(result: Mapping[str, Any]) -> None:
     objectives = [objective["name"] for objective in result["objectives"]]
     experts = list(result["experts"])
     turned = max(len(experts), len(objectives)) > turned_tables.MANY
-    listed = _spread(result["front"], turned_tables.MOST if turned else _MOST_ROWS)
+    listed = spread(result["front"], turned_tables.MOST if turned else _MOST_ROWS)
     if turned:
         points = [(point["id"], point) for point in listed]
         console.print(turned_tables.coefficients_table(result, points))
@@ -79,14 +80,6 @@ def _calibration(result: Mapping[str, Any]) -> str:
 def _score(point: Mapping[str, Any], name: str) -> str:
     half = (point["high"][name] - point["low"][name]) / 2
     return f"{point['measured'][name]:.3f} ±{half:.3f}\n[dim]({point['predicted'][name]:.3f})[/dim]"
-
-
-def _spread(points: list[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
-    """Return at most so many points, evenly spread over the front."""
-    if len(points) <= most:
-        return points
-    step = (len(points) - 1) / (most - 1)
-    return [points[round(index * step)] for index in range(most)]
 
 
 def _single(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

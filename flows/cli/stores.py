@@ -1,4 +1,4 @@
-"""Commands about a whole store: list its runs, and remove what none of them needs."""
+"""Commands about a whole store: list its runs, on the terminal or as a page, and remove what none of them needs."""
 
 import argparse
 import json
@@ -33,6 +33,26 @@ def runs(options: argparse.Namespace) -> int:
     return 0
 
 
+def index(options: argparse.Namespace) -> int:
+    """Write one page about all runs of a store."""
+    from datetime import UTC, datetime
+
+    from mapmerge.ledger.listing import find_store
+    from mapmerge.overview import overview
+    from mapmerge.report.place import relative_folder, require_place, write_page
+    from mapmerge.report.runs_page import render_runs
+
+    if options.newest < 0:
+        raise BadInputError(f"--newest {options.newest}: expected a number of runs, 0 or more")
+    store = find_store(options.store)
+    out = options.out or f"{store.uri.removeprefix('file://')}/index.html"
+    require_place(out)
+    written = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    folder = relative_folder(store.uri, out)
+    print(write_page(out, render_runs(overview(store, newest=options.newest), written=written, folder=folder)))
+    return 0
+
+
 def prune(options: argparse.Namespace) -> int:
     """Remove what no run of a store needs."""
     from mapmerge.ledger import pruning
@@ -43,7 +63,7 @@ def prune(options: argparse.Namespace) -> int:
 
     def tell(plan: "PrunePlan") -> None:
         if not options.json:
-            _print_plan(plan)
+            print_plan(plan)
 
     if options.dry_run:
         plan = pruning.plan_pruning(store, age)
@@ -105,7 +125,7 @@ def _minute(time: str | None) -> str:
     return "" if time is None else time[:16].replace("T", " ")
 
 
-def _print_plan(plan: "PrunePlan") -> None:
+def print_plan(plan: "PrunePlan") -> None:
     """Say what will be removed, what stays, and why."""
     for each in plan.remove[:_MOST]:
         print(f"{each.size:>12,} bytes  {each.kind:<11}  {each.key}")

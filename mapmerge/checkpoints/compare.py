@@ -36,11 +36,17 @@ def pieces(base: Checkpoint, experts: Sequence[Checkpoint], names: Iterable[str]
     """
     for name in names:
         for start, stop in base.spans(name):
-            theta = base.piece(name, start, stop).to(torch.float32)
-            vectors = torch.empty(len(experts), stop - start)
-            for row, expert in zip(vectors, experts, strict=True):
-                torch.sub(expert.piece(name, start, stop).to(torch.float32), theta, out=row)
-            yield Piece(name, start, theta, vectors)
+            theta, *others = (checkpoint.piece(name, start, stop) for checkpoint in (base, *experts))
+            yield subtract(name, start, theta, others)
+
+
+def subtract(name: str, start: int, base: torch.Tensor, experts: Sequence[torch.Tensor]) -> Piece:
+    """Return a piece from the values of base and experts, whatever their dtype."""
+    theta = base.to(torch.float32)
+    vectors = torch.empty(len(experts), len(theta))
+    for row, expert in zip(vectors, experts, strict=True):
+        torch.sub(expert.to(torch.float32), theta, out=row)
+    return Piece(name, start, theta, vectors)
 
 
 def differing(base: Checkpoint, expert: Checkpoint) -> dict[str, str]:
@@ -88,9 +94,9 @@ def require_same_tensors(base: Checkpoint, experts: Sequence[Checkpoint]) -> Non
     """
     if not experts:
         raise CheckpointError("expected at least one expert, but there is none")
-    lines = [line for expert in experts for line in describe(str(expert.path), differing(base, expert))]
+    lines = [line for expert in experts for line in describe(expert.said, differing(base, expert))]
     if lines:
-        raise CheckpointError("\n".join([f"not fine-tuned from {base.path}:", *lines]))
+        raise CheckpointError("\n".join([f"not fine-tuned from {base.said}:", *lines]))
 
 
 def _rest(label: str, unequal: Sequence[str]) -> list[str]:

@@ -26,6 +26,7 @@ def export_checkpoint(
     *,
     card: str,
     config: JsonObject | None = None,
+    model_config: bytes | None = None,
 ) -> Path:
     """Write the merged model base + sum_i c_i (expert_i - base) as a new folder.
 
@@ -34,8 +35,7 @@ def export_checkpoint(
     streamed: no model is ever in memory. The folder appears under its name only once everything in it is written
     and verified.
 
-    It holds `model.safetensors`, `README.md`, `merge.json` where `config` is given, and the base's `config.json` where
-    the base is a folder with one.
+    It holds `model.safetensors`, `README.md`, and `merge.json` and `config.json` where these are given.
 
     Args:
         out: where to; must not exist, or be an empty folder.
@@ -44,6 +44,7 @@ def export_checkpoint(
         coefficients: shape [k], finite.
         card: text of the model card.
         config: how the model came about, as JSON.
+        model_config: content of `config.json`, such as that beside the base.
 
     Returns:
         The folder.
@@ -76,8 +77,8 @@ def export_checkpoint(
         (draft / "README.md").write_text(card, encoding="utf-8")
         if provenance is not None:
             (draft / "merge.json").write_text(provenance + "\n", encoding="utf-8")
-        if base.path.name == WEIGHTS and (base.path.parent / "config.json").is_file():
-            shutil.copyfile(base.path.parent / "config.json", draft / "config.json")
+        if model_config is not None:
+            (draft / "config.json").write_bytes(model_config)
         _verify(draft / WEIGHTS, base)
         _require_free(out)
         os.rename(draft, out)  # noqa: PTH104 (fails where a folder with files appeared meanwhile)

@@ -8,7 +8,8 @@ is read, so that a damaged or hostile file costs an error message and never memo
 import itertools
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,26 +81,42 @@ def read_header(path: Path) -> dict[str, Entry]:
     Source: https://github.com/huggingface/safetensors#format
     """
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(9)
-            length = int.from_bytes(start[:8], "little")
-            # A pickle can begin like a plausible length, so what the file looks like is only asked once it fails.
-            if size < 10 or start[8:] != b"{" or length > min(size - 8, MAX_HEADER_BYTES):
-                raise CheckpointError(f"{path}: {_why_not(size, start, length)}")
-            file.seek(8)
-            text = file.read(length)
+            size = os.fstat(file.fileno()).st_size
+
+            def read(start: int, stop: int) -> bytes:
+                file.seek(start)
+                return file.read(stop - start)
+
+            return check_header(str(path), size, read)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def check_header(said: str, size: int, read: Callable[[int, int], bytes]) -> dict[str, Entry]:
+    """Read and check the header of a safetensors file that lies anywhere; see `read_header`.
+
+    Args:
+        said: what messages call the file.
+        size: of the whole file in bytes.
+        read: returns the bytes `[start, stop)` of it; asked for two ranges at its beginning, of 9 bytes and of at most
+            `MAX_HEADER_BYTES`.
+    """
+    start = read(0, min(9, size))
+    length = int.from_bytes(start[:8], "little")
+    # A pickle can begin like a plausible length, so what the file looks like is only asked once it fails.
+    if size < 10 or start[8:] != b"{" or length > min(size - 8, MAX_HEADER_BYTES):
+        raise CheckpointError(f"{said}: {_why_not(size, start, length)}")
+    text = read(8, 8 + length)
     try:
         header = parse_json(text, most=MAX_HEADER_VALUES)
         header.pop("__metadata__", None)
         entries = {name: _entry(name, value, 8 + length) for name, value in sorted(header.items())}
     except ValueError as error:
-        raise CheckpointError(f"{path}: the safetensors header is not valid: {error}") from error
+        raise CheckpointError(f"{said}: the safetensors header is not valid: {error}") from error
     if not entries:
-        raise CheckpointError(f"{path}: expected tensors, but the file holds none; {_ADVICE}")
-    _check_cover(path, entries, start=8 + length, stop=size)
+        raise CheckpointError(f"{said}: expected tensors, but the file holds none; {_ADVICE}")
+    _check_cover(said, entries, start=8 + length, stop=size)
     return entries
 
 
@@ -164,18 +181,18 @@ def _naturals(value: Any) -> bool:
     return isinstance(value, list) and all(type(number) is int and 0 <= number < 2**63 for number in value)
 
 
-def _check_cover(path: Path, entries: Mapping[str, Entry], start: int, stop: int) -> None:
+def _check_cover(said: str, entries: Mapping[str, Entry], start: int, stop: int) -> None:
     """Raise unless the tensors fill the bytes [start, stop) without gap or overlap."""
     ordered = sorted(entries.items(), key=lambda item: (item[1].start, item[1].stop))
     end = ordered[-1][1].stop
     if end > stop:
         raise CheckpointError(
-            f"{path}: the file is truncated: its header describes {end} bytes, the file has {stop}; copy it once more"
+            f"{said}: the file is truncated: its header describes {end} bytes, the file has {stop}; copy it once more"
         )
     for (before, left), (name, right) in itertools.pairwise(ordered):
         if right.start < left.stop:
-            raise CheckpointError(f"{path}: the tensors {before!r} and {name!r} overlap in the file")
+            raise CheckpointError(f"{said}: the tensors {before!r} and {name!r} overlap in the file")
     starts = [entry.start for _, entry in ordered] + [stop]
     ends = [start] + [entry.stop for _, entry in ordered]
     if starts != ends:
-        raise CheckpointError(f"{path}: the file has bytes that belong to no tensor; {_ADVICE}")
+        raise CheckpointError(f"{said}: the file has bytes that belong to no tensor; {_ADVICE}")

@@ -1,8 +1,6 @@
-"""A checkpoint on disk: which tensors it holds, their values on request, and the fingerprint of its content."""
+"""A checkpoint: which tensors it holds, their values on request, and the fingerprint of its content."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mapmerge.checkpoints.fingerprint import Fingerprint
 from mapmerge.checkpoints.header import DTYPES, Entry, read_header
+from mapmerge.checkpoints.source import LocalFile, Source
 from mapmerge.errors import CheckpointError, MissingFileError
 
 PIECE = 2**18
@@ -25,12 +25,17 @@ class Checkpoint:
     """A safetensors file whose header was checked; no value is read before it is asked for.
 
     Args:
-        path: the safetensors file.
+        source: the file.
         entries: the tensors by name, names sorted.
     """
 
-    path: Path
+    source: Source
     entries: Mapping[str, Entry]
+
+    @property
+    def said(self) -> str:
+        """What messages call it: its path or URI."""
+        return self.source.said
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,15 +64,21 @@ class Checkpoint:
             CheckpointError: there is no such tensor, or the file changed since it was opened.
         """
         if name not in self.entries:
-            raise CheckpointError(f"{self.path}: there is no tensor {name!r}; the file has {len(self.names)} others")
+            raise CheckpointError(f"{self.said}: there is no tensor {name!r}; the file has {len(self.names)} others")
         return self.piece(name, 0, self.entries[name].size).reshape(self.shapes[name])
 
     def piece(self, name: str, start: int, stop: int) -> torch.Tensor:
         """Read the elements `[start, stop)` of one tensor, flattened in row-major order."""
-        entry, dtype = self.entries[name], self.dtypes[name]
-        first = entry.start + start * dtype.itemsize
-        raw = self._bytes(first, first + (stop - start) * dtype.itemsize)
-        return torch.from_numpy(raw).view(dtype) if raw.size else torch.empty(0, dtype=dtype)
+        return self.values(name, self.raw(name, start, stop))
+
+    def raw(self, name: str, start: int, stop: int) -> NDArray[np.uint8]:
+        """Read the bytes of the elements `[start, stop)` of one tensor."""
+        first, width = self.entries[name].start, self.dtypes[name].itemsize
+        return self.source.read(first + start * width, first + stop * width)
+
+    def values(self, name: str, raw: NDArray[np.uint8]) -> torch.Tensor:
+        """Return what bytes of one tensor stand for, without a copy."""
+        return torch.from_numpy(raw).view(self.dtypes[name]) if raw.size else torch.empty(0, dtype=self.dtypes[name])
 
     def spans(self, name: str) -> Iterator[tuple[int, int]]:
         """Cut one tensor into consecutive ranges of at most `PIECE` elements."""
@@ -83,22 +94,12 @@ class Checkpoint:
 
     @cached_property
     def _fingerprint(self) -> str:
-        digest = hashlib.sha256()
+        told = Fingerprint()
         for name, entry in self.entries.items():
-            # One line of JSON and then as many bytes as it announces: no two contents give the same stream.
-            digest.update(json.dumps([name, entry.dtype, entry.shape]).encode() + b"\n")
-            width = DTYPES[entry.dtype].itemsize
-            for start, stop in self.spans(name):
-                digest.update(self._bytes(entry.start + start * width, entry.start + stop * width).data)
-        return digest.hexdigest()
-
-    def _bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
-        # Read, not mapped: a file that shrinks meanwhile gives an error instead of killing the process, the memory
-        # goes back as soon as the piece is dropped, and a tensor at an odd offset is aligned all the same.
-        raw = np.fromfile(self.path, dtype=np.uint8, count=stop - start, offset=start)
-        if raw.size != stop - start:
-            raise CheckpointError(f"{self.path}: the file became shorter since it was opened; copy it once more")
-        return raw
+            told.begin(name, entry)
+            for span in self.spans(name):
+                told.add(self.raw(name, *span))
+        return told.hexdigest()
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
@@ -131,18 +132,30 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
         )
     if not path.is_file():
         raise CheckpointError(f"{path}: expected a regular file")
-    return Checkpoint(path, read_header(path))
+    return Checkpoint(LocalFile(path), read_header(path))
 
 
 def _weights_of(folder: Path) -> Path:
-    if (folder / WEIGHTS).exists():
-        return folder / WEIGHTS
-    if (folder / f"{WEIGHTS}.index.json").exists():
+    require_weights(str(folder), [file.name for file in folder.iterdir()])
+    return folder / WEIGHTS
+
+
+def require_weights(folder: str, names: Iterable[str]) -> None:
+    """Raise unless a folder that holds files of these names holds `model.safetensors`.
+
+    Raises:
+        CheckpointError: the model is there in a form that cannot be opened.
+        MissingFileError: there is no model.
+    """
+    files = sorted(names)
+    if WEIGHTS in files:
+        return
+    if f"{WEIGHTS}.index.json" in files:
         raise CheckpointError(
             f"{folder}: the weights are cut into shards; expected one {WEIGHTS}: save the model once more "
             "with a larger max_shard_size"
         )
-    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in {".bin", ".pt", ".pth", ".ckpt"})
+    pickles = [file for file in files if file.endswith((".bin", ".pt", ".pth", ".ckpt"))]
     if pickles:
         raise CheckpointError(
             f"{folder}: expected {WEIGHTS}, but there is only {pickles[0]!r}, a pickle, which is never opened; "

@@ -2,13 +2,13 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from mapmerge.checkpoints.compare import describe, differing, pieces, shorten
+from mapmerge.checkpoints.compare import Piece, describe, differing, pieces, shorten
 from mapmerge.checkpoints.open import Checkpoint
 from mapmerge.errors import CheckpointError
 from mapmerge.records import Array
@@ -47,17 +47,23 @@ class PreflightReport:
 
 
 def preflight(
-    base: Checkpoint, experts: Mapping[str, Checkpoint], *, max_relative_norm: float = 1.0
+    base: Checkpoint,
+    experts: Mapping[str, Checkpoint],
+    *,
+    max_relative_norm: float = 1.0,
+    read: Callable[[Iterable[str]], Iterator[Piece]] | None = None,
 ) -> PreflightReport:
     """Check that experts can be merged with their base, and measure how they differ.
 
-    Reads every file once, in pieces of bounded size. Integer and boolean tensors are not merged: the base's values are
+    Reads all values once, in pieces of bounded size. Integer and boolean tensors are not merged: the base's values are
     used, and an expert whose values differ gives a warning.
 
     Args:
         base: the common ancestor.
         experts: by name; each has the tensors of the base.
         max_relative_norm: largest norm of a task vector, in units of the base's norm, that passes for fine-tuning.
+        read: gives the values of the tensors that it is asked for, where somebody has read them before; by default they
+            are read from the files.
 
     Raises:
         CheckpointError: lists all problems: missing or unexpected tensors, another shape or dtype, values that are not
@@ -82,13 +88,13 @@ def preflight(
     skipped = set().union(*unfit.values())
     comparable = [name for name in base.floating if name not in skipped]
     survey = _Survey(list(experts))
-    for piece in pieces(base, list(experts.values()), comparable):
+    for piece in read(comparable) if read else pieces(base, list(experts.values()), comparable):
         survey.add(piece.name, piece.base, piece.vectors)
     problems += survey.not_finite()
     if not problems:  # of half a model, or with NaN in it, the rest would only mislead
         problems += survey.implausible(max_relative_norm)
     if problems:
-        raise CheckpointError("\n".join([f"the experts do not fit the base {base.path}:", *problems]))
+        raise CheckpointError("\n".join([f"the experts do not fit the base {base.said}:", *problems]))
     norms = np.sqrt(np.diag(survey.gram))
     return PreflightReport(
         experts={

@@ -1,7 +1,6 @@
 """What a study file may say as a whole. Every field's description is the documentation of that field."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
@@ -72,7 +71,10 @@ class StudyConfig(Section):
     """Everything that determines the result of a run, and where it is computed."""
 
     name: Name = Field(description="Name of the study.")
-    base: str = Field(description="The base model: a `.safetensors` file or a folder that holds `model.safetensors`.")
+    base: str = Field(
+        description="The base model: a `.safetensors` file or a folder that holds `model.safetensors`. Like every file "
+        "that a study names, a path or `s3://bucket/key`."
+    )
     architecture: Architecture = Field(description="How the empty model is built; a plain string is its `build`.")
     experts: list[Expert] = Field(min_length=1, description="The models fine-tuned from the base.")
     objectives: list[ObjectiveConfig] = Field(min_length=1, description="What merged models are measured on.")
@@ -172,18 +174,6 @@ class StudyConfig(Section):
     def design_points(self) -> int:
         """Candidates of the first round."""
         return self.design.points or self.evaluations
-
-
-def resolve(root: Path, location: str) -> Path:
-    """Return a location of a study as a path; relative ones are relative to the study's folder.
-
-    >>> str(resolve(Path("/studies/a"), "base"))
-    '/studies/a/base'
-    """
-    try:
-        return root / Path(location).expanduser()
-    except RuntimeError:  # "~somebody" who is not known here
-        return root / location
 
 
 def owners_of(config: StudyConfig) -> Owners:

@@ -26,14 +26,17 @@ from mapmerge.threads import one_blas_thread, one_thread
 _STARTS = 64
 """Points where the best candidate is looked for first: half of them anywhere, half between good candidates."""
 
-_CLIMBS = 4
+_CLIMBS = 2
 """The best of those, which are improved."""
 
-_STEPS = 25
+_STEPS = 10
 """Steps of improvement."""
 
 _CHUNK = 16
 """Points that are looked at together, for the sake of memory."""
+
+_LEARNT_FROM = 100
+"""Candidates whose likelihood says how smooth a surface is: the cost grows with their cube, what they add does not."""
 
 _LEAST_NOISE = 1e-4
 """Least variance of a value, in units of the variance of all of them: no surface is smoother than that."""
@@ -153,10 +156,12 @@ def _fit(box: _Box, measured: Sequence[Measured]) -> tuple[ModelListGP, Gains]:
         points = torch.as_tensor(box.scale(known.coefficients))
         values = torch.as_tensor((known.values - middle) / unit)[:, None]
         variances = torch.as_tensor(np.maximum(known.variances / unit**2, _LEAST_NOISE))[:, None]
-        model = SingleTaskGP(points, values, variances, outcome_transform=None)
+        some = np.linspace(0, len(points) - 1, min(len(points), _LEARNT_FROM)).round().astype(np.intp)
+        learns = SingleTaskGP(points[some], values[some], variances[some], outcome_transform=None)
         with suppress(ModelFittingError):  # what the priors say is then what is known of smoothness
-            fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-        models.append(model.eval())
+            fit_gpytorch_mll(ExactMarginalLogLikelihood(learns.likelihood, learns))
+        learnt = {"covar_module": learns.covar_module, "mean_module": learns.mean_module, "outcome_transform": None}
+        models.append(SingleTaskGP(points, values, variances, **learnt).eval())
     shifts, scales = torch.as_tensor(centre), torch.as_tensor(scale)
     return ModelListGP(*models), lambda standardised: standardised * scales + shifts
 

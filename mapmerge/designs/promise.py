@@ -24,10 +24,10 @@ done for each draw, and the time it takes grows steeply with the objectives."""
 _DRAWS_ALONG_RAYS = 16
 _RAYS = 64
 
-_KEPT = 48
+_KEPT = 24
 """Candidates that fronts are made of at most: those most likely to be on one."""
 
-_PRUNING = 256
+_PRUNING = 64
 """Draws that say which those are."""
 
 _SMOOTH = 1e-3

@@ -123,7 +123,9 @@ def compare(
     for name, outcomes in groups:
         own = slice(start, start + len(outcomes[0]))
         start = own.stop
-        value, volumes[name] = _volumes(normalisation.apply(scores[own]), normalisation.apply(drawn[:, own]))
+        value, volumes[name] = redrawn_hypervolumes(
+            normalisation.apply(scores[own]), normalisation.apply(drawn[:, own])
+        )
         interval = bootstrap_interval(value, volumes[name], level=level)
         floored = Interval(value, max(interval.low, 0.0), interval.high)
         measured[name] = MeasuredSet(scores[own], low[own], high[own], floored)
@@ -160,7 +162,17 @@ def _stack(groups: Sequence[tuple[str | None, Outcomes]], objectives: int) -> li
     return stacked
 
 
-def _volumes(scores: Array, drawn: Array) -> tuple[float, Array]:
+def redrawn_hypervolumes(scores: Array, drawn: Array) -> tuple[float, Array]:
+    """Return the hypervolume of a set of models, and what it would have been in each redraw of the items.
+
+    Args:
+        scores: normalised gains, shape [n, m].
+        drawn: the same from redrawn items, shape [b, n, m].
+
+    >>> value, volumes = redrawn_hypervolumes(np.array([[1.0, 0.5]]), np.array([[[0.5, 0.5]], [[1.0, 1.0]]]))
+    >>> value, volumes.tolist()
+    (0.5, [0.25, 1.0])
+    """
     origin = np.zeros(scores.shape[1])
     value = hypervolume(scores, origin)
     # Redraws are measured along fewer rays where exactness is slow; what that is off by is nearly the same in each of

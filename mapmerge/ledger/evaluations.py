@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -110,13 +110,17 @@ class EvaluationLedger:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, StoredEvaluation]:
         """Return the measurements that the ledger has, by key; on S3 they are fetched side by side."""
-        found = {}
-        for key, data in self._read(keys).items():
+        return {stored.key: stored for stored in self.each(keys)}
+
+    def each(self, keys: Iterable[str]) -> Iterator[StoredEvaluation]:
+        """Yield the measurements that the ledger has, in the order asked, however many they are in bounded memory."""
+        for key, data in self._read(keys):
             try:
-                found[key] = decode(data, key, self._where(key))
+                stored = decode(data, key, self._where(key))
             except IntegrityError as error:
                 self._quarantine(key, data, error)
-        return found
+            else:
+                yield stored
 
     def put(
         self,
@@ -158,8 +162,8 @@ class EvaluationLedger:
     def copy(self, other: "EvaluationLedger", keys: Iterable[str]) -> None:
         """Take over the measurements of another ledger that this one does not have; damaged records stay behind."""
         wanted = list(keys)
-        present = self.get_many(wanted)
-        for key, data in other._read(key for key in wanted if key not in present).items():
+        present = {stored.key for stored in self.each(wanted)}
+        for key, data in other._read(key for key in wanted if key not in present):
             with suppress(IntegrityError):
                 decode(data, key, other._where(key))
                 self.store.create(_path(key), data)
@@ -173,21 +177,21 @@ class EvaluationLedger:
         Returns:
             One sentence for each record that is missing or changed.
         """
-        problems, stored = [], self._read(key for key in checksums if _is_key(key))
-        for key, checksum in checksums.items():
+        problems = {key: f"evaluation {key} is missing" for key in checksums}
+        for key, data in self._read(key for key in checksums if _is_key(key)):
             try:
-                if key not in stored:
-                    problems.append(f"evaluation {key} is missing")
-                elif decode(stored[key], key, self._where(key)).checksum != checksum:
-                    problems.append(f"evaluation {key} was replaced by another measurement")
+                if decode(data, key, self._where(key)).checksum == checksums[key]:
+                    del problems[key]
+                else:
+                    problems[key] = f"evaluation {key} was replaced by another measurement"
             except IntegrityError as error:
-                problems.append(f"evaluation {key} is damaged: {error}")
-        return problems
+                problems[key] = f"evaluation {key} is damaged: {error}"
+        return list(problems.values())
 
-    def _read(self, keys: Iterable[str]) -> dict[str, bytes]:
+    def _read(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         paths = {_path(key): key for key in keys}
-        found = self.store.read_many(paths, limit=RECORD_LIMIT)
-        return {paths[path]: data for path, data in found.items()}
+        for path, data in self.store.read_each(paths, limit=RECORD_LIMIT):
+            yield paths[path], data
 
     def _where(self, key: str) -> str:
         return f"{self.store.uri}/{_path(key)}"
@@ -197,7 +201,7 @@ class EvaluationLedger:
         outcome = f"moved to {to}"
         try:
             # Somebody else may have moved it and written a sound record meanwhile: that one stays.
-            if self._read([key]).get(key) != data:
+            if dict(self._read([key])).get(key) != data:
                 return
             self.store.move(_path(key), to)
         except MissingFileError:

@@ -149,6 +149,11 @@ class Lease:
             with suppress(Exception):
                 self._store.with_patience(HASTY).replace(_key(self._number), self._sign(released=True))
 
+    @property
+    def token(self) -> str:
+        """What tells this lease from every other one."""
+        return self._owner.token
+
     def holder(self) -> str | None:
         """Say who holds the lease, None where it could be taken; waits where that must be watched for a while."""
         number = _latest(self._store)
@@ -223,6 +228,19 @@ class Lease:
 
     def _sign(self, *, released: bool = False) -> bytes:
         return canonical_json({"owner": asdict(self._owner), "beat": time.time(), "released": released})
+
+
+def latest_sign(store: Store) -> Sign | None:
+    """Return the last sign of life in a folder of leases, None where nobody ever held one.
+
+    >>> latest_sign(Store("memory://latest-sign-doctest")) is None
+    True
+    """
+    number = _latest(store)
+    try:
+        return Sign.read(store.read(_key(number), limit=_OBJECT_LIMIT)) if number else None
+    except (MissingFileError, IntegrityError):
+        return None
 
 
 def _latest(store: Store) -> int:

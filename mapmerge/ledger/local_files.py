@@ -1,16 +1,23 @@
 """Objects as files of a folder, with the promises an object store makes: whole or absent, and created once."""
 
+import errno
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mapmerge.errors import StoreFullError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LocalFiles:
     """The objects below one folder; keys are checked by `Store`.
 
     Every object is written beside its place under a hidden name and then linked or renamed to it, so a reader never
-    sees half of one. A writer that dies leaves a hidden file at most, which nothing ever lists.
+    sees half of one. A writer that dies leaves a hidden file at most, which nothing ever lists. Whatever writes may
+    raise StoreFullError.
     """
 
     def __init__(self, root: Path) -> None:
@@ -38,29 +45,32 @@ class LocalFiles:
     def create(self, key: str, data: bytes) -> bool:
         """Write an object unless it exists; returns whether this call wrote it."""
         path = self._root / key
-        temporary = self._write_beside(path, data)
-        try:
-            os.link(temporary, path)  # fails where the name is taken, for all but one of any number of writers
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink()
+        with _room(path):
+            temporary = self._write_beside(path, data)
+            try:
+                os.link(temporary, path)  # fails where the name is taken, for all but one of any number of writers
+            except FileExistsError:
+                return False
+            finally:
+                temporary.unlink()
         return True
 
     def replace(self, key: str, data: bytes) -> None:
         """Write an object, in the place of what was there."""
         path = self._root / key
-        temporary = self._write_beside(path, data)
-        try:
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink()
-            raise
+        with _room(path):
+            temporary = self._write_beside(path, data)
+            try:
+                temporary.replace(path)
+            except OSError:
+                temporary.unlink()
+                raise
 
     def move(self, key: str, to: str) -> None:
         """Give an object another key; raises FileNotFoundError."""
-        (self._root / to).parent.mkdir(parents=True, exist_ok=True)
-        (self._root / key).replace(self._root / to)
+        with _room(self._root / to):
+            (self._root / to).parent.mkdir(parents=True, exist_ok=True)
+            (self._root / key).replace(self._root / to)
 
     def delete(self, key: str) -> None:
         """Remove an object if it exists."""
@@ -103,3 +113,17 @@ class LocalFiles:
             temporary.unlink()
             raise
         return temporary
+
+
+@contextmanager
+def _room(path: Path) -> Iterator[None]:
+    """Say in words that there is no room for what the block writes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFullError(
+                f"{path}: could not be written, {os.strerror(error.errno).lower()}; make room there, then try again: a "
+                "run goes on with `mapmerge resume`"
+            ) from error
+        raise

@@ -14,13 +14,14 @@ from mapmerge.ledger.record import RECORD_LIMIT
 from mapmerge.ledger.references import Family, batches, by_run, read_references
 from mapmerge.ledger.store import Store
 
-Kind = Literal["evaluation", "quarantined", "lease"]
+Kind = Literal["evaluation", "quarantined", "lease", "claim"]
 Need = Literal["complete runs", "unfinished runs", "unknown runs", "young"]
 
 _LEASE = "pruning"
 _SIDE_BY_SIDE = 16
 _RECORD = re.compile(r"evaluations/([0-9a-f]{2})/(\1[0-9a-f]{62})\.json")
 _QUARANTINED = re.compile(r"evaluations/quarantine/[0-9a-f]{64}-[0-9a-f]{8}\.json")
+_CLAIM = re.compile(r"claims/([0-9a-f]{2})/\1[0-9a-f]{62}\.json")
 _RUN_LEASE = re.compile(r"leases/[0-9]+\.json")
 
 
@@ -30,7 +31,8 @@ class Unneeded:
 
     Args:
         key: where it lies in the store.
-        kind: an `evaluation` that no run references, one that was `quarantined`, or the `lease` of a complete run.
+        kind: an `evaluation` that no run references, one that was `quarantined`, the `lease` of a complete run,
+            or a `claim` that a driver which was killed has left.
         size: bytes.
     """
 
@@ -110,6 +112,9 @@ def plan_pruning(store: Store, older_than: float, *, now: float | None = None) -
     for run_id in needed.complete:
         leases = [f"runs/{run_id}/{name}" for name in runs[run_id] if _RUN_LEASE.fullmatch(name)]
         plan.remove += [Unneeded(key, "lease", files[key].size) for key in leases[:-1] if files[key].time <= latest]
+    for key, written in store.written("claims").items():
+        if _CLAIM.fullmatch(key) and written.time <= latest:
+            plan.remove.append(Unneeded(key, "claim", written.size))
     plan.remove.sort(key=lambda each: each.key)
     return plan
 
@@ -165,12 +170,11 @@ def pruned_by(store: Store) -> str | None:
 def _asked(store: Store, keys: Iterable[str], families: Collection[Family]) -> set[str]:
     """Return the records that a run of one of these families may ask for; one that cannot be read may be any."""
     asked: set[str] = set()
-    for batch in batches(keys if families else ()):
-        for key, data in store.read_many(batch, limit=RECORD_LIMIT).items():
-            try:
-                inputs = parse_object(data, key).get("inputs")
-            except IntegrityError:
-                inputs = None
-            if any(family.covers(inputs) for family in families):
-                asked.add(key)
+    for key, data in store.read_each(keys if families else (), limit=RECORD_LIMIT):
+        try:
+            inputs = parse_object(data, key).get("inputs")
+        except IntegrityError:
+            inputs = None
+        if any(family.covers(inputs) for family in families):
+            asked.add(key)
     return asked

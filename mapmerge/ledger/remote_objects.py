@@ -11,10 +11,10 @@ import fsspec
 from mapmerge.errors import StoreAwayError, StoreRefusedError
 from mapmerge.ledger.patience import Patience
 from mapmerge.ledger.s3_answers import Meaning, advice, meaning, name, server
+from mapmerge.ledger.s3_reading import FEWEST, read_plain
 
 _T = TypeVar("_T")
 _WRITER = "writer"
-_AT_ONCE = 512  # objects a try, so that any number of them fits into the time of a try
 _SAID_FROM = 2.0  # seconds: shorter pauses are everyday life of a busy server, and nobody's business
 
 
@@ -42,11 +42,15 @@ class RemoteObjects:
         return found[key]
 
     def read_many(self, keys: list[str], limit: int) -> dict[str, bytes]:
-        """Return the objects that exist, fetched side by side."""
-        found: dict[str, bytes] = {}
-        for start in range(0, len(keys), _AT_ONCE):
-            found |= self._fetch(keys[start : start + _AT_ONCE], limit, about="")
-        return found
+        """Return the objects that exist, fetched side by side; not more keys than fit into the time of a try."""
+        answers: dict[str, bytes | None] = {}
+        if len(keys) >= FEWEST:
+            paths = {self._path(key): key for key in keys}
+            plain = self._ask("", lambda files: read_plain(files, [*paths], limit, self._patience.call))
+            answers = {paths[path]: data for path, data in plain.items()}
+        left = [key for key in keys if key not in answers]
+        found = {key: data for key, data in answers.items() if data is not None}
+        return found | self._fetch(left, limit, about="") if left else found
 
     def create(self, key: str, data: bytes) -> bool:
         """Write an object unless it exists; returns whether this call wrote it.
@@ -143,41 +147,57 @@ class RemoteObjects:
         return found
 
     def _ask(self, key: str, act: Callable[[Any], _T]) -> _T:
-        pauses = self._patience.pauses()
-        uri = f"s3://{self._path(key)}".rstrip("/")
-        said = False
-        while True:
-            try:
-                return act(_files(self._patience))
-            except Exception as error:
-                match meaning(error):
-                    case Meaning.MISSING:
-                        raise FileNotFoundError(uri) from error
-                    case Meaning.REFUSED | Meaning.TAKEN:
-                        raise StoreRefusedError(
-                            f"{uri}: expected to be let in, came {name(error)} from {self._server()}; {advice(error)}"
-                        ) from error
-                    case Meaning.FOREIGN:
-                        raise
-                pause = next(pauses, None)
-                if pause is None:
-                    raise StoreAwayError(
-                        f"{uri}: expected an answer from {self._server()}, came {name(error)}, again and again for "
-                        f"{self._patience.in_all:g} s; check the server, the network and AWS_ENDPOINT_URL, then try "
-                        "again: a run goes on with `mapmerge resume`"
-                    ) from error
-                if pause >= _SAID_FROM and not said:
-                    said = True
-                    logging.getLogger(__name__).warning(
-                        "%s: %s from %s; trying again for %g s", uri, name(error), self._server(), self._patience.in_all
-                    )
-                time.sleep(pause)
+        return ask(f"s3://{self._path(key)}".rstrip("/"), self._patience, act)
 
-    def _server(self) -> str:
+
+def ask(uri: str, patience: Patience, act: Callable[[Any], _T]) -> _T:
+    """Ask S3 something, again as `patience` says on what passes by itself.
+
+    Args:
+        uri: what it is about, for messages.
+        patience: how long to wait for the server.
+        act: is given the file system of this process; called once for each try.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        StoreRefusedError: wrong credentials or rights, or no such bucket.
+        StoreAwayError: the patience has ended.
+    """
+    pauses = patience.pauses()
+    said = False
+    while True:
         try:
-            return server(_files(self._patience).s3.meta.endpoint_url)
-        except Exception:  # where not even a client can be made, nobody knows
-            return "S3"
+            return act(_files(patience))
+        except Exception as error:
+            match meaning(error):
+                case Meaning.MISSING:
+                    raise FileNotFoundError(uri) from error
+                case Meaning.REFUSED | Meaning.TAKEN:
+                    raise StoreRefusedError(
+                        f"{uri}: expected to be let in, came {name(error)} from {_server(patience)}; {advice(error)}"
+                    ) from error
+                case Meaning.FOREIGN:
+                    raise
+            pause = next(pauses, None)
+            if pause is None:
+                raise StoreAwayError(
+                    f"{uri}: expected an answer from {_server(patience)}, came {name(error)}, again and again for "
+                    f"{patience.in_all:g} s; check the server, the network and AWS_ENDPOINT_URL, then try "
+                    "again: a run goes on with `mapmerge resume`"
+                ) from error
+            if pause >= _SAID_FROM and not said:
+                said = True
+                logging.getLogger(__name__).warning(
+                    "%s: %s from %s; trying again for %g s", uri, name(error), _server(patience), patience.in_all
+                )
+            time.sleep(pause)
+
+
+def _server(patience: Patience) -> str:
+    try:
+        return server(_files(patience).s3.meta.endpoint_url)
+    except Exception:  # where not even a client can be made, nobody knows
+        return "S3"
 
 
 def _files(patience: Patience) -> Any:

@@ -17,7 +17,7 @@ from mapmerge.records import JsonObject
 SCHEMA = "mapmerge/run/1"
 _STUDY, _MANIFEST = "study.json", "manifest.json"
 _NO_RESULT = (_MANIFEST, "leases/")
-_RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+RUN_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _KIND = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _EVENT_KEY = re.compile(r"events/([0-9]{6,9})-[a-z0-9-]+\.json")
 _EVENT: Mapping[str, type] = {"number": int, "kind": str, "time": str, "payload": dict}
@@ -44,7 +44,7 @@ class RunFolder:
     """
 
     def __init__(self, store: Store, run_id: str) -> None:
-        if not _RUN_ID.fullmatch(run_id):
+        if not RUN_ID.fullmatch(run_id):
             raise RunError(
                 f"run id {run_id!r}: expected lower-case letters, digits and dashes, at most 63, "
                 "starting with a letter or digit"
@@ -172,8 +172,8 @@ class RunFolder:
             RunError: the run is sealed already, or an evaluation is not in the ledger.
         """
         wanted = sorted(set(keys))
-        stored = ledger.get_many(wanted)
-        missing = [key for key in wanted if key not in stored]
+        checksums = {stored.key: stored.checksum for stored in ledger.each(wanted)}
+        missing = [key for key in wanted if key not in checksums]
         if missing:
             raise RunError(
                 f"{self.uri}: {len(missing)} of {len(wanted)} evaluations are not in the ledger, the first is "
@@ -184,7 +184,7 @@ class RunFolder:
             "run_id": self.run_id,
             "sealed": _now(),
             "files": self._hashes(),
-            "evaluations": {key: stored[key].checksum for key in wanted},
+            "evaluations": checksums,
         }
         if not self.files.create(_MANIFEST, canonical_json(with_checksum(manifest))):
             raise RunError(f"{self.uri}: the run is complete already; start another one to change anything")
@@ -211,31 +211,39 @@ class RunFolder:
             return [f"{_MANIFEST} is not a manifest of run {self.run_id!r} with schema {SCHEMA}"]
         return [*_differences(files, self._hashes()), *ledger.check(evaluations)]
 
+    def require_whole(self, ledger: EvaluationLedger) -> None:
+        """Check that every file and every evaluation is what the manifest says.
+
+        Raises:
+            IntegrityError: lists what is not.
+        """
+        if problems := self.verify(ledger):
+            count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+            raise IntegrityError("\n".join([f"{self.uri}: {count}", *(f"  {problem}" for problem in problems)]))
+
     def _hashes(self) -> dict[str, dict[str, Any]]:
         keys = [key for key in self.files.list() if not key.startswith(_NO_RESULT)]
-        contents = self.files.read_many(keys)
-        large = [key for key, data in contents.items() if len(data) > LIMIT]
-        if large:
-            raise RunError(f"{self.uri}/{large[0]}: expected files of at most {LIMIT} bytes in a run folder")
-        return {
-            key: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-            for key, data in sorted(contents.items())
-        }
+        hashes = {}
+        for key, data in self.files.read_each(keys):
+            if len(data) > LIMIT:
+                raise RunError(f"{self.uri}/{key}: expected files of at most {LIMIT} bytes in a run folder")
+            hashes[key] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        return hashes
 
     def _get(self, key: str) -> dict[str, Any]:
         return parse_object(self.files.read(key), f"{self.uri}/{key}")
 
     def _get_all(self, folder: str, kinds: Mapping[str, type]) -> list[dict[str, Any]]:
-        keys = self.files.list(folder)
-        contents = self.files.read_many(keys)
-        found = [(key, parse_object(contents[key], f"{self.uri}/{key}")) for key in keys if key in contents]
-        for key, value in found:
+        found = []
+        for key, data in self.files.read_each(self.files.list(folder)):
+            value = parse_object(data, f"{self.uri}/{key}")
             wrong = [name for name, kind in kinds.items() if not isinstance(value.get(name), kind)]
             if wrong:
                 raise IntegrityError(
                     f"{self.uri}/{key}: expected {', '.join(kinds)}; {', '.join(wrong)} is not as written"
                 )
-        return [value for _, value in found]
+            found.append(value)
+        return found
 
 
 def find_run(uri: str) -> RunFolder:

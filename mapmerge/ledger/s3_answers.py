@@ -28,7 +28,7 @@ _PASSING = {
 _PASSING_STATUS = {408, 409, 429, 500, 502, 503, 504}  # 409: another conditional write of this key is under way
 
 _CREDENTIALS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or AWS_PROFILE"
-_RENEW = "the credentials have expired: renew them"
+_RENEW = "the credentials have expired: renew them; a run goes on with `mapmerge resume`"
 _RIGHTS = f"the credentials must be right, and allow to list, read, write and delete below this URI; {_CREDENTIALS}"
 _PLACE = "check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION, and the bucket of the URI"
 _ADVICE = {

@@ -1,7 +1,7 @@
 """The store: bytes under keys, in a local folder, in memory or on S3, with the same promises everywhere."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ class Written(NamedTuple):
 
 
 _PATIENCE = Patience()
+_AT_ONCE = 512  # objects that are fetched side by side: so many are in memory, and fit into the time of a try
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.=-]*")
 
 
@@ -90,7 +91,15 @@ class Store:
 
         An object larger than `limit` comes cut to `limit + 1` bytes, so that one bad object does not spoil the others.
         """
-        return self._objects.read_many([_checked(key) for key in keys], limit)
+        return dict(self.read_each(keys, limit=limit))
+
+    def read_each(self, keys: Iterable[str], *, limit: int = LIMIT) -> Iterator[tuple[str, bytes]]:
+        """Yield key and bytes of the objects that exist, as `read_many`, however many they are in bounded memory."""
+        wanted = [_checked(key) for key in dict.fromkeys(keys)]
+        for start in range(0, len(wanted), _AT_ONCE):
+            chunk = wanted[start : start + _AT_ONCE]
+            found = self._objects.read_many(chunk, limit)
+            yield from ((key, found.pop(key)) for key in chunk if key in found)
 
     def create(self, key: str, data: bytes) -> bool:
         """Write an object unless it exists: of any number of writers exactly one is told True, whatever the bytes."""

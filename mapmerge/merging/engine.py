@@ -34,7 +34,7 @@ class ResidentModel:
     def __init__(self, model: torch.nn.Module, matrix: TaskMatrix, base: Checkpoint, device: str = "cpu") -> None:
         if Layout.of(base) != matrix.layout:
             raise CheckpointError(
-                f"{base.path}: is not the base from which {matrix.path} was built; build it once more"
+                f"{base.said}: is not the base from which {matrix.path} was built; build it once more"
             )
         self._model = model.to(device).eval().requires_grad_(False)
         groups = _tied(self._model)
@@ -122,7 +122,7 @@ def _require_match(groups: list[_Group], matrix: TaskMatrix, base: Checkpoint) -
         if not lines and any(not _equal(matrix, base, present[0], name) for name in present[1:]):
             lines.append(f"the model ties {shorten(present)}, but the checkpoints have different values for them")
     if lines:
-        raise CheckpointError("\n".join([f"{base.path} does not fit the model:", *lines]))
+        raise CheckpointError("\n".join([f"{base.said} does not fit the model:", *lines]))
 
 
 def _equal(matrix: TaskMatrix, base: Checkpoint, one: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -42,6 +43,23 @@ stroke-dasharray:7 3}
 .strand.scalar{stroke:var(--scalar);stroke-width:2.2;stroke-dasharray:9 2 2 2}.strand.random{opacity:.15}
 .strand.dominated{opacity:.4}
 """.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a notebook shows.
+
+    Args:
+        svg: a standalone SVG document.
+    """
+
+    svg: str
+
+    def __repr__(self) -> str:
+        return f"Picture({len(self.svg)} characters of SVG)"
+
+    def _repr_svg_(self) -> str:
+        return self.svg
 
 
 def front_svg(result: Mapping[str, Any]) -> str:
@@ -131,7 +149,7 @@ def _pairs(result: Mapping[str, Any], points: Sequence[Point]) -> str:
 
 def _parallel(objectives: Sequence[Mapping[str, Any]], points: Sequence[Point], *, height: float) -> str:
     left, right, top, bottom = 60.0, WIDTH - 50.0, 116.0, height - 30
-    gap = (right - left) / (len(objectives) - 1)
+    gap = (right - left) / max(1, len(objectives) - 1)
     scales = [_scale(objective, points, bottom, top) for objective in objectives]
     parts, marks = [], []
     for point in points:

@@ -101,3 +101,4 @@ if (Object.keys(data.surrogates).length) {
 }
 mountTable(byId("all-points"));
 mountPicker(front);
+mountDrill();

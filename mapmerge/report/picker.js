@@ -67,6 +67,7 @@ function showPicked(point, how) {
     html("p", { class: "quiet small" }, `${standing}. ${alikeWords(point)}`),
     scoresTable(point),
     coefficientsTable(point),
+    ...[drillLink(point)].filter(Boolean),
     copying(point),
   );
   const scores = data.objectives.map(({ name }) => `${name} ${number(point.measured[name], data.decimals[name])}`);

@@ -1,6 +1,6 @@
 """Every measured model of a result in one flat list: what the figures draw and the table of points lists."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,18 @@ def points_of(result: Mapping[str, Any]) -> tuple[Point, ...]:
     [('front', 'p01'), ('base', 'base model')]
     """
     return tuple(_walk(result))
+
+
+def spread(points: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
+    """Return at most so many points, at least 2, evenly spread over the front.
+
+    >>> [point["id"] for point in spread([{"id": i} for i in range(7)], 3)]
+    [0, 3, 6]
+    """
+    if len(points) <= most:
+        return list(points)
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(index * step)] for index in range(most)]
 
 
 def _walk(result: Mapping[str, Any]) -> Iterator[Point]:

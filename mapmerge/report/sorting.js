@@ -1,25 +1,13 @@
-// The table of all points: headings sort, names of delivered points pick.
-function mountTable(table) {
+// Tables whose headings sort.
+function mountSorting(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => {
-    head.querySelector("button").addEventListener("click", () => {
+    head.querySelector("button")?.addEventListener("click", () => {
       const direction = head.getAttribute("aria-sort") === "descending" ? "ascending" : "descending";
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", direction);
       sortRows(table.tBodies[0], column, direction === "ascending" ? 1 : -1);
     });
-  });
-  // Rows were written in the order of the points.
-  [...table.tBodies[0].rows].forEach((row, place) => {
-    const point = stage.points[place];
-    row.dataset.key = point.key;
-    if (!pickable(point)) return;
-    const button = html("button", { type: "button", class: "plain", "aria-label": `Pick ${point.name}` }, point.name);
-    row.cells[0].replaceChildren(button);
-    button.addEventListener("click", () => stage.pick(point, "by hand"));
-  });
-  stage.listeners.push((point) => {
-    for (const row of table.tBodies[0].rows) row.classList.toggle("row-picked", row.dataset.key === point.key);
   });
 }
 

@@ -15,6 +15,7 @@ class Cell:
         order: the number or text that sorting compares; None leaves the text.
         numeric: whether it is set flush right with figures of one width.
         style: a class of the style sheet, or empty.
+        markup: HTML of our own making, such as a picture or a link, written after the text as it is.
     """
 
     text: str
@@ -22,6 +23,7 @@ class Cell:
     order: float | str | None = None
     numeric: bool = False
     style: str = ""
+    markup: str = ""
 
     def to_html(self, *, heading: bool = False) -> str:
         """Return the cell as `td`, or as a row heading."""
@@ -31,16 +33,17 @@ class Cell:
             attributes += f' data-order="{escape(str(self.order))}"'
         under = f' <span class="under">{escape(self.under)}</span>' if self.under else ""
         tag, scope = ("th", ' scope="row"') if heading else ("td", "")
-        return f"<{tag}{scope}{attributes}>{escape(self.text)}{under}</{tag}>"
+        return f"<{tag}{scope}{attributes}>{escape(self.text)}{under}{self.markup}</{tag}>"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its heading, a quieter text under it, and whether it holds numbers."""
+    """One column: its heading, a quieter text under it, whether it holds numbers, and whether one may sort by it."""
 
     text: str
     under: str = ""
     numeric: bool = False
+    sortable: bool = True
 
 
 def table(
@@ -59,7 +62,7 @@ def table(
         columns: the headings.
         rows: one sequence of cells a row, as long as `columns`.
         row_styles: a class for each row, or nothing.
-        sortable: whether the headings are buttons that the page's script sorts by.
+        sortable: whether the headings are buttons that the page's script sorts by, but for columns that are not.
         name: id of the table, or empty.
 
     >>> table("Ages", [Column("who"), Column("age", numeric=True)], [[Cell("<b>"), Cell("3")]])[:64]
@@ -85,6 +88,6 @@ def _row(row: Sequence[Cell], style: str) -> str:
 def _heading(column: Column, *, sortable: bool) -> str:
     under = f' <span class="under">{escape(column.under)}</span>' if column.under else ""
     words = f"{escape(column.text)}{under}"
-    inner = f'<button type="button">{words}</button>' if sortable else words
+    inner = f'<button type="button">{words}</button>' if sortable and column.sortable else words
     numeric = ' class="num"' if column.numeric else ""
     return f'<th scope="col"{numeric}>{inner}</th>'

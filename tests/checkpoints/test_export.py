@@ -43,15 +43,13 @@ def test_merges_in_the_dtypes_of_the_base(save: Save, tmp_path: Path) -> None:
         assert file.metadata() == {"format": "pt"}
 
 
-def test_copies_the_configuration_of_a_base_folder(save: Save, tmp_path: Path) -> None:
-    (tmp_path / "base").mkdir()
-    (tmp_path / "base" / "config.json").write_text('{"hidden": 3}')
-    (tmp_path / "base" / "secret.txt").write_text("stays where it is")
-    save_file(BASE, tmp_path / "base" / "model.safetensors")
-    base = open_checkpoint(tmp_path / "base")
-    out = export_checkpoint(tmp_path / "out", base, [save("expert", EXPERT)], np.array([0.5]), card="")
+def test_writes_the_configuration_that_it_is_given(save: Save, tmp_path: Path) -> None:
+    experts, settings = [save("expert", EXPERT)], b'{"hidden": 3}'
+    out = export_checkpoint(
+        tmp_path / "out", save("base", BASE), experts, np.array([0.5]), card="", model_config=settings
+    )
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "config.json", "model.safetensors"]
-    assert (out / "config.json").read_text() == '{"hidden": 3}'
+    assert (out / "config.json").read_bytes() == settings
 
 
 def test_zero_coefficients_give_the_base_bit_for_bit(save: Save, tmp_path: Path) -> None:

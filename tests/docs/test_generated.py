@@ -90,5 +90,5 @@ def test_the_curves_are_what_the_raw_results_say():
 def test_the_tables_are_what_the_raw_results_say():
     figures = module("figures")
     page = figures.PAGE.read_text()
-    assert figures.filled(page) == page, "run `python docs/figures.py`"
+    assert figures.filled(page) == page, "run `python -m docs.figures`"
     assert page.count("<!-- table: ") == len(figures.TABLES)

@@ -252,6 +252,9 @@ def test_a_report_is_one_page(mapmerge, digits_run, tmp_path):
     assert said.out == f"{tmp_path}/report.html\n"
     page = (tmp_path / "report.html").read_text()
     assert page == (digits_run.folder / "report.html").read_text()
+    delivered = [*digits_run.result["front"], *digits_run.result["dominated"]]
+    assert page.count('<details class="drill"') == len(delivered)
+    assert "no longer in the ledger" not in page
     assert mapmerge("report", digits_run.uri, "--out", tmp_path).code == 2
 
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from flows.cli.live import _bar, facts, live_progress
+from flows.live import _bar, facts, live_progress
 from tasks.progress import Progress, report
 
 ROUND = [
@@ -26,6 +26,12 @@ def test_a_log_gets_a_line_when_a_round_begins_and_when_it_ends(capsys):
         "design 4/4 2 failed, hypervolume 0.250",
         "search",
     ]
+
+
+def test_what_others_print_meanwhile_does_not_spoil_the_result(capsys):
+    with live_progress():
+        print("(raylet) A worker died")
+    assert capsys.readouterr() == ("", "(raylet) A worker died\n")
 
 
 def test_a_terminal_gets_a_bar():

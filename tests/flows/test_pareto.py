@@ -6,7 +6,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter
 
+from flows import corridor
 from flows.pareto import find_front, resume_front
+from mapmerge.errors import RunError
 from mapmerge.finished import FinishedRun
 from mapmerge.ledger.evaluations import EvaluationLedger
 
@@ -226,3 +228,31 @@ def test_a_study_is_found_from_any_folder_and_a_run_gets_a_name(digits_family, t
     uri = find_front("study.yaml", str(tmp_path / "out"), None, ["budget.evaluations=6", "budget.front=2"])
     assert uri.startswith(f"file://{tmp_path}/out/runs/")
     assert FinishedRun.open(uri).result["run_id"] == uri.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("run_id", [None, "one"])
+def test_a_retry_of_a_flow_run_goes_on_with_its_run(probe_family, tmp_path, monkeypatch, run_id):
+    study = probe_family(objectives={name: {**options, "marks": "marks"} for name, options in PEAKS.items()})
+    (study.parent / "marks").mkdir()
+    search, tries = corridor.search, []
+
+    def die_once(*arguments):
+        tries.append(len(list((study.parent / "marks").iterdir())))
+        if len(tries) == 1:
+            raise RuntimeError("the node is gone")
+        return search(*arguments)
+
+    monkeypatch.setattr(corridor, "search", die_once)
+    uri = find_front.with_options(retries=1)(str(study), str(tmp_path / "out"), run_id)
+    assert len(tries) == 2
+    assert tries[0] == tries[1] > 0  # nothing was measured twice
+    run = FinishedRun.open(uri)
+    assert [path.name for path in (tmp_path / "out" / "runs").iterdir()] == [run.folder.run_id]
+    kinds = [event["kind"] for event in run.folder.events()]
+    assert kinds.count("started") == kinds.count("resumed") == 1
+    assert run.folder.run_id == (run_id or f"probe-{run.folder.study()['flow_run'][-12:]}")
+
+
+def test_another_flow_run_is_still_refused_the_same_run_id(digits_run, digits_family):
+    with pytest.raises(RunError, match="there already is a run of this id"):
+        find_front(str(digits_family / "study.yaml"), str(digits_run.output), "first")

@@ -1,13 +1,14 @@
 """A run whose output is on S3: the same front as in a folder, outages and all, and no secret anywhere."""
 
+import itertools
 import threading
 import time
 
 import pytest
 
+from infra.services.fault_proxy import faulty, seeded
 from mapmerge.ledger import remote_objects
 from mapmerge.ledger.store import Store
-from tests.fault_proxy import faulty, seeded
 from tests.s3_server import reaching
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -22,7 +23,7 @@ def outage(server, store, seconds):
     """Stop the server when it has the first measurements, and start it again."""
     while not store.list("evaluations"):
         time.sleep(0.01)
-    server.stop()
+    server.kill()
     time.sleep(seconds)
     server.start()
 
@@ -53,6 +54,12 @@ def test_a_run_on_s3_is_the_run_in_a_folder(mapmerge, digits_run, digits_family,
             assert science(here.json) == science(there.json) if "provenance" in here.json else here.json == there.json
         texts += [here.out, here.err]
 
+    listed = mapmerge("index", s3)
+    assert (listed.code, listed.out) == (0, f"{s3}/index.html\n")
+    page = store.read("index.html").decode()
+    assert '<a href="runs/first/report.html">first</a>' in page
+    texts += [listed.err, page]
+
     again = mapmerge("run", study, "--output", s3, "--run-id", "first")
     assert again.code == 2
     assert f"mapmerge resume {s3}/runs/first" in again.err
@@ -79,6 +86,32 @@ def test_half_of_a_run_goes_on_through_a_bad_network(mapmerge, start, digits_run
     assert science(said.json) | {"evaluations_reused": 0} == science(digits_run.result) | {"evaluations_reused": 0}
     assert half.items() <= store.read_many(store.list("evaluations")).items()
     assert s3_server.secret not in said.out + said.err
+
+
+def test_credentials_that_expire_in_mid_run_are_renewed_and_it_goes_on(
+    mapmerge, start, digits_run, digits_family, s3, s3_server
+):
+    store = Store(s3)
+    with faulty(s3_server.endpoint, []) as proxy:
+        with reaching(s3_server.environment(proxy.endpoint)):
+            process = start("run", digits_family / "study.yaml", "--output", s3, "--run-id", "first", "--json")
+        while not store.list("evaluations"):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        proxy.spoil(itertools.repeat("400"))
+        told, said = process.communicate()
+    paid = store.list("evaluations")
+    assert (process.returncode, told) == (2, "")
+    assert "Traceback" not in said
+    last = said.splitlines()[-1]
+    assert last.startswith(f"mapmerge: {s3}")
+    assert f"ExpiredToken from {proxy.endpoint}; the credentials have expired: renew them" in last
+    assert "a run goes on with `mapmerge resume`" in last
+    before = store.read_many(paid)
+    resumed = mapmerge("resume", f"{s3}/runs/first", "--json")
+    assert resumed.code == 0, resumed.err
+    assert science(resumed.json) | {"evaluations_reused": 0} == science(digits_run.result) | {"evaluations_reused": 0}
+    assert before.items() <= store.read_many(paid).items()
 
 
 def test_what_s3_refuses_is_bad_input(mapmerge, digits_family, s3, s3_server):

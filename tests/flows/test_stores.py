@@ -69,6 +69,27 @@ def test_the_runs_of_a_store(mapmerge, output, digits_run):
         assert word in words
 
 
+def test_a_page_of_all_runs(mapmerge, output, tmp_path):
+    shutil.copytree(output / "runs" / "first", output / "runs" / "second")
+    said = mapmerge("index", output)
+    assert (said.code, said.out) == (0, f"{output}/index.html\n"), said.err
+    page = (output / "index.html").read_text()
+    assert '<a href="runs/first/report.html">first</a>' in page
+    assert page.count('type="checkbox" class="choose"') == 1
+    assert "is not a manifest of run &#x27;second&#x27;" in page
+    (tmp_path / "pages").mkdir()
+    there = mapmerge("index", output, "--out", tmp_path / "pages" / "all.html", "--newest", "0")
+    assert there.code == 0
+    page = (tmp_path / "pages" / "all.html").read_text()
+    assert '<a href="../out/runs/first/report.html">first</a>' in page
+    assert 'type="checkbox"' not in page
+    before = files(output)
+    for wrong in (["--out", output], ["--out", tmp_path / "none" / "all.html"], ["--newest", "-1"]):
+        assert mapmerge("index", output, *wrong).code == 2
+    assert mapmerge("index", tmp_path / "nothing").code == 2
+    assert files(output) == before
+
+
 def test_runs_that_are_not_complete_say_why(mapmerge, output):
     half(output)
     shutil.copytree(output / "runs" / "first", output / "runs" / "second")

@@ -3,9 +3,9 @@ import uuid
 
 import pytest
 
+from infra.services.fault_proxy import faulty
 from mapmerge.ledger.patience import Patience
 from mapmerge.ledger.store import Store
-from tests.fault_proxy import faulty
 from tests.s3_server import reaching
 
 QUICK = Patience(silence=5.0, in_all=60.0, pause=0.01, longest_pause=0.05)

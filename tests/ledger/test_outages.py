@@ -9,11 +9,11 @@ from itertools import repeat
 
 import pytest
 
+from infra.services.fault_proxy import FAULTS, PASS, seeded
 from mapmerge.errors import IntegrityError, MissingFileError, StoreAwayError
 from mapmerge.ledger.lease import Lease
 from mapmerge.ledger.patience import Patience
 from mapmerge.ledger.store import Store
-from tests.fault_proxy import FAULTS, PASS, seeded
 from tests.ledger.calls import ALL
 
 pytestmark = pytest.mark.slow
@@ -122,7 +122,7 @@ def restarts(s3_server):
     threads = []
 
     def begin(seconds):
-        s3_server.stop()
+        s3_server.kill()
 
         def start():
             time.sleep(seconds)
@@ -168,7 +168,7 @@ def test_the_middle_of_many_reads_and_writes_is_no_worse(s3, s3_server):
         thread.start()
     while len(done) < 20 and not failed:
         time.sleep(0.01)
-    s3_server.stop()
+    s3_server.kill()
     time.sleep(2.0)
     s3_server.start()
     for thread in threads:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapmerge.errors import FailedRunError, RunError
+from mapmerge.ledger.claims import Claims
 from mapmerge.ledger.evaluations import EvaluationLedger, evaluation_inputs, evaluation_key
 from mapmerge.ledger.lease import Lease
 from mapmerge.ledger.pruning import plan_pruning, prune, pruned_by
@@ -278,3 +279,12 @@ def test_whatever_happened_no_run_loses_anything_and_nothing_unneeded_stays(hist
         rested_on = any(key in needs[run_id] for run_id, _, _, sealed in runs if sealed)
         assert (path(key) in after) == (rested_on or may_be_asked or age[key] < 7)
     assert prune(store, GRACE, now=now).remove == []
+
+
+def test_claims_of_long_ago_go(store):
+    key = "ab" * 32
+    lost = Claims(store, "first", "token")
+    lost.take([key])
+    store.create("claims/notes.txt.json", b"of somebody else")
+    assert removed(plan_pruning(store, GRACE)) == set()
+    assert removed(plan_pruning(store, GRACE, now=LATER)) == {f"claims/ab/{key}.json"}

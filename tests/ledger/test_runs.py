@@ -162,6 +162,27 @@ def test_a_run_is_sealed_only_with_all_its_evaluations(run, ledger):
     assert not run.is_complete()
 
 
+def test_sealing_and_verifying_read_few_objects_at_a_time(run, ledger, monkeypatch):
+    monkeypatch.setattr("mapmerge.ledger.store._AT_ONCE", 2)
+    keys = [
+        ledger.put({"place": place}, np.ones(5, dtype=np.float32), seconds=0, device="cpu", run="first").key
+        for place in range(7)
+    ]
+    for number in range(7):
+        run.append_event("started", {"number": number})
+    asked = []
+    for store in (run.files, ledger.store):
+        read = store._objects.read_many
+        monkeypatch.setattr(
+            store._objects, "read_many", lambda keys, limit, read=read: asked.append(len(keys)) or read(keys, limit)
+        )
+    run.seal(ledger, keys)
+    assert run.verify(ledger) == []
+    assert len(run.events()) == 7
+    assert max(asked) == 2
+    assert sum(asked) == 2 * (1 + 7) + 2 * 7 + 7  # study and events, evaluations, each twice; events
+
+
 def test_verify_names_what_is_missing_changed_or_extra(sealed, ledger, store):
     sealed.files.delete("result.json")
     sealed.files.replace("report.html", b"<p>Report</p>")

@@ -106,6 +106,20 @@ def test_many_reads_leave_out_what_is_missing(store):
     assert store.read_many([]) == {}
 
 
+def test_many_reads_hold_few_objects_at_a_time(store, monkeypatch):
+    monkeypatch.setattr("mapmerge.ledger.store._AT_ONCE", 2)
+    keys = [f"{number}.json" for number in range(7)]
+    for key in keys:
+        store.create(key, key.encode())
+    asked, read = [], store._objects.read_many
+    monkeypatch.setattr(store._objects, "read_many", lambda keys, limit: asked.append(keys) or read(keys, limit))
+    each = store.read_each([*reversed(keys), "none.json", keys[3]])
+    assert next(each) == (keys[6], keys[6].encode())
+    assert asked == [[keys[6], keys[5]]]
+    assert [key for key, _ in each] == keys[5::-1]
+    assert max(map(len, asked)) == 2
+
+
 @pytest.mark.parametrize(
     "key",
     ["", "/etc/passwd", "../a", "a/../b", "a/..", "a//b", "a/", "./a", "a\\b", "a\0b", ".hidden", "a/.b", "a b", "a\n"],

@@ -33,6 +33,19 @@ def test_rows_are_base_and_differences(family: "Family", tmp_path: Path) -> None
     assert not matrix.rows[:, padding].any()
 
 
+def test_it_is_told_how_far_it_is_and_nothing_where_it_is_there(family: "Family", tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    matrix = TaskMatrix.build(tmp_path, family.base, family.experts, told=lambda *far: told.append(far))
+    sizes = {size for _, size in told}
+    assert sizes == {4 * (matrix.k + 1) * matrix.layout.d}
+    written = [far for far, _ in told]
+    assert written == sorted(written)
+    assert 0 < written[0] < written[-1] <= sizes.pop()
+    told.clear()
+    TaskMatrix.build(tmp_path, family.base, family.experts, told=lambda *far: told.append(far))
+    assert not told
+
+
 def test_files_are_what_the_documentation_says(family: "Family", tmp_path: Path) -> None:
     matrix = TaskMatrix.build(tmp_path, family.base, family.experts)
     assert matrix.path == tmp_path / matrix.key

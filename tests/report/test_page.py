@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mapmerge.report.document import embed
 from mapmerge.report.formats import number
-from mapmerge.report.page import embed, render
+from mapmerge.report.page import render
 
 Result = dict[str, Any]
 Maker = Callable[..., Result]
@@ -63,7 +64,17 @@ def embedded(page: str) -> Any:
 def test_sections_stand_in_the_order_a_reader_asks(make_result: Maker, m: int) -> None:
     outline = Outline(render(make_result(m)))
     sections = [attributes["id"] for attributes in outline.named("section")]
-    assert sections == ["front", "cost", "comparisons", "surrogates", "failures", "warnings", "points", "provenance"]
+    assert sections == [
+        "front",
+        "cost",
+        "comparisons",
+        "surrogates",
+        "failures",
+        "warnings",
+        "points",
+        "items",
+        "provenance",
+    ]
     assert len(outline.ids) == len(set(outline.ids))
     assert {"figure-front", "figure-pairs", "figure-history", "picked", "picker-weights", "data"} <= set(outline.ids)
 

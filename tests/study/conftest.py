@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mapmerge.answer.result import answer
 from mapmerge.config import StudyConfig
+from mapmerge.errors import RunError
+from mapmerge.finished import FinishedRun
+from mapmerge.ledger.evaluations import EvaluationLedger
+from mapmerge.ledger.runs import RunFolder
+from mapmerge.ledger.store import Store
 from mapmerge.records import Array, Evaluation, Metric, Objective, Question, Sample
 from mapmerge.study import FinalQuestion, Study
 
@@ -123,3 +129,34 @@ def make_world() -> Callable[..., World]:
 def metrics() -> dict[str, Metric]:
     """The two metrics of these worlds."""
     return {"accuracy": ACCURACY, "loss": LOSS}
+
+
+PUBLISHED = {
+    **dict.fromkeys(("evaluations", "evaluations_reused", "evaluations_failed", "items_forwarded"), 3),
+    "seconds": 0.5,
+    "failures": [],
+    "provenance": {"item_sets": {name: {"search": {"identity": {}}, "held_out": {"identity": {}}} for name in "zy"}},
+}
+"""What `tasks.publish` adds to an answer."""
+
+
+@pytest.fixture(scope="session")
+def make_finished(make_world: Callable[..., World]) -> Callable[[str], FinishedRun]:
+    """Seal what a study of such a world found as a complete run, at a URI such as `memory://a/runs/b`."""
+    world = make_world()
+    study = world.study(budget={"front": 8})
+    surfaces, final = world.finish(study)
+    answered = answer(study, surfaces, final)
+
+    def make(uri: str) -> FinishedRun:
+        store, _, run_id = uri.rpartition("/runs/")
+        folder = RunFolder(Store(store), run_id)
+        folder.create({"config": study.config.model_dump(mode="json")})
+        folder.put_json("surfaces", surfaces.to_json())
+        with pytest.raises(RunError, match="half of a run"):
+            FinishedRun.open(folder.uri)
+        folder.put_json("result", {**answered, **PUBLISHED, "run_id": run_id, "run_uri": folder.uri})
+        folder.seal(EvaluationLedger(folder.store), [])
+        return FinishedRun.open(folder.uri)
+
+    return make

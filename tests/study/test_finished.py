@@ -3,37 +3,14 @@
 import numpy as np
 import pytest
 
-from mapmerge.answer.result import answer
 from mapmerge.designs.leverage import Leverage
-from mapmerge.errors import BadInputError, PreferenceError, RunError
-from mapmerge.finished import FinishedRun
-from mapmerge.ledger.evaluations import EvaluationLedger
-from mapmerge.ledger.runs import RunFolder
-from mapmerge.ledger.store import Store
+from mapmerge.errors import BadInputError, PreferenceError
 from mapmerge.preference import Preference
-
-PUBLISHED = {
-    **dict.fromkeys(("evaluations", "evaluations_reused", "evaluations_failed", "items_forwarded"), 3),
-    "seconds": 0.5,
-    "failures": [],
-    "provenance": {"item_sets": {name: {"search": {"identity": {}}, "held_out": {"identity": {}}} for name in "zy"}},
-}
-"""What `tasks.publish` adds to an answer."""
 
 
 @pytest.fixture(scope="module")
-def run(make_world):
-    world = make_world()
-    study = world.study(budget={"front": 8})
-    surfaces, final = world.finish(study)
-    folder = RunFolder(Store("memory://finished"), "one")
-    folder.create({"config": study.config.model_dump(mode="json")})
-    folder.put_json("surfaces", surfaces.to_json())
-    with pytest.raises(RunError, match="half of a run"):
-        FinishedRun.open(folder.uri)
-    folder.put_json("result", {**answer(study, surfaces, final), **PUBLISHED, "run_id": "one", "run_uri": folder.uri})
-    folder.seal(EvaluationLedger(folder.store), [])
-    return FinishedRun.open(folder.uri)
+def run(make_finished):
+    return make_finished("memory://finished/runs/one")
 
 
 def pick(run, **words):

@@ -9,8 +9,10 @@ from safetensors.torch import load_file, save_file
 from mapmerge.config import read_study
 from mapmerge.errors import BadInputError, CheckpointError, ConfigError, ItemSetError
 from mapmerge.records import Metric
+from tasks import inputs
 from tasks.inputs import freeze, open_inputs
 from tasks.prepare import prepare, reopen
+from tasks.progress import listening
 
 PEAK = {"peak": [0.5, 0.5]}
 
@@ -23,7 +25,7 @@ def test_a_good_study_opens_with_what_its_evaluators_report(digits_family):
     inputs = opened(digits_family / "study.yaml")
     assert [objective.name for objective in inputs.objectives] == ["upright", "reversed"]
     assert [objective.metric.name for objective in inputs.objectives] == ["accuracy", "cross_entropy"]
-    assert list(inputs.experts) == ["upright", "reversed"]
+    assert len(inputs.fingerprints) == 3
     assert list(inputs.evaluators) == [
         (name, split) for name in ("upright", "reversed") for split in ("search", "held_out")
     ]
@@ -54,13 +56,14 @@ def test_what_is_frozen_is_json_that_depends_on_contents_only(own_family, digits
 
 def test_a_changed_value_changes_the_fingerprint(own_family):
     study = own_family / "study.yaml"
-    before = opened(study).experts["upright"].fingerprint()
+    before = opened(study).fingerprints
     path = own_family / "upright" / "model.safetensors"
     tensors = load_file(path)
     name = next(iter(tensors))
     tensors[name].view(-1)[0] += 1e-3
     save_file(tensors, path)
-    assert opened(study).experts["upright"].fingerprint() != before
+    after = opened(study).fingerprints
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, True]
 
 
 def test_all_problems_of_the_checkpoints_are_told_at_once(own_family):
@@ -152,3 +155,15 @@ def test_a_metric_that_the_tree_of_the_paper_cannot_compare_is_refused(probe_fam
     ):
         opened(study, "method=nested", "nested.tree=paper")
     assert opened(study, "method=nested").objectives[0].metric.name == "reward"
+
+
+def test_reading_large_checkpoints_says_how_far_it_is(own_family, monkeypatch, tmp_path):
+    monkeypatch.setenv("MAPMERGE_CACHE", str(tmp_path / "cache"))
+    heard = []
+    with listening(heard.append):
+        opened(own_family / "study.yaml")
+        assert not heard
+        monkeypatch.setattr(inputs, "_LARGE", 1)
+        monkeypatch.setenv("MAPMERGE_CACHE", str(tmp_path / "another"))
+        opened(own_family / "study.yaml")
+    assert {progress.stage for progress in heard} == {"read checkpoints, MB"}

@@ -1,15 +1,19 @@
 """The pool of Ray actors: whatever happens to an actor, every candidate comes back exactly once."""
 
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import ray
+from ray.exceptions import RpcError
 
 from mapmerge.config import read_study
 from mapmerge.config.sections import Compute
-from mapmerge.errors import FailedRunError
+from mapmerge.errors import FailedRunError, RunError
 from mapmerge.sampling.draw import draw
+from tasks.inputs import freeze, open_inputs
 from tasks.pool import Work, open_pool
 from tasks.ray_pool import RayPool
 from tasks.resident import Blueprint
@@ -213,10 +217,31 @@ def test_resources_that_are_not_there(plan, compute, words):
     assert ray.is_initialized()  # it was not this pool that started Ray
 
 
+def test_a_cluster_that_is_gone_ends_the_run_in_words(plan, work, monkeypatch):
+    def refused(pool):
+        raise RpcError("WrongClusterID: Perhaps the client is accessing GCS after it has restarted.")
+
+    with open_pool(COMPUTE, plan) as pool:
+        monkeypatch.setattr(RayPool, "_new_actor", refused)
+        with pytest.raises(
+            FailedRunError, match=r"the Ray cluster failed: RpcError: .*WrongClusterID.* `mapmerge resume`"
+        ):
+            list(pool.run(work("dies")))
+
+
 def test_an_actor_that_cannot_start_says_why(plan, tmp_path):
     broken = Blueprint({**plan.config, "base": "nowhere"}, plan.root)
     with pytest.raises(FailedRunError, match=r"an actor could not start: .*nowhere: there is no such checkpoint"):
         RayPool(COMPUTE, broken)
+
+
+def test_other_items_than_the_runs_end_it(plan, works):
+    study = plan.study()
+    inputs = freeze(study, Path(plan.root), open_inputs(study, Path(plan.root)))["inputs"]
+    inputs["evaluators"]["calm"]["search"]["identity"] = {"items": "others"}
+    words = "objective 'calm', search: is not what it was when the run began"
+    with open_pool(COMPUTE, replace(plan, inputs=inputs)) as pool, pytest.raises(RunError, match=words):
+        list(pool.run(works(1, "calm")))
 
 
 def test_real_models_give_the_same_bits_on_every_executor(digits_family, blueprint, works):

@@ -1,11 +1,15 @@
 """What an actor holds gives the same numbers whatever happened before, and survives its plug-ins."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from mapmerge.errors import BadInputError
+from mapmerge.errors import BadInputError, RunError
 from mapmerge.sampling.draw import draw
+from tasks.inputs import freeze, open_inputs
 from tasks.resident import Resident, one_line
 from tasks.serial import SerialPool
 
@@ -34,6 +38,19 @@ def test_measuring_takes_one_thread_and_gives_the_others_back(digits_family, blu
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_nothing_else_is_measured_than_what_the_run_began_with(own_family, blueprint):
+    plan = blueprint(own_family / "study.yaml")
+    inputs = freeze(plan.study(), own_family, open_inputs(plan.study(), own_family))["inputs"]
+    resident = Resident(replace(plan, inputs=inputs))
+    resident.measure(np.zeros(2), "search", {"upright": None})
+    shutil.copy(own_family / "reversed-search.safetensors", own_family / "upright-held_out.safetensors")
+    with pytest.raises(RunError, match="objective 'upright', held_out: is not what it was when the run began"):
+        resident.measure(np.zeros(2), "held_out", {"upright": None})
+    shutil.copytree(own_family / "reversed", own_family / "upright", dirs_exist_ok=True)
+    with pytest.raises(RunError, match=r"upright/model.safetensors: is not what it was when the run began"):
+        Resident(replace(plan, inputs=inputs))
 
 
 @pytest.mark.parametrize(

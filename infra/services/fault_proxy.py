@@ -2,17 +2,21 @@
 
 import http.client
 import random
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 PASS = "pass"
 FAULTS = ("refuse", "lose", "cut", "delay", "500", "502", "503", "504")
-"""`refuse`: hang up without asking the server; `lose`: ask it and hang up; `cut`: half of its answer; a number: that
-status, without asking it. There also are `hang`: no answer at all, and `trickle`: one that does not end."""
+"""`refuse`: hang up without asking the server; `lose`: ask it and hang up; `cut`: half of its answer, or none where it
+has no body; a number: that status, without asking it. There also are `hang`: no answer at all, `trickle`: one that does
+not end, and `slow`: one that comes after `SLOW_S`."""
+SLOW_S = 1.5
 _NAMES = {"500": "InternalError", "503": "SlowDown", "400": "ExpiredToken"}
 
 
@@ -37,11 +41,14 @@ class FaultProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = urlsplit(upstream).netloc
         self.over = threading.Event()
+        self.away = 0
+        """How many requests found no server behind the proxy."""
         self._turn = threading.Lock()
         self.spoil(faults)
 
     @property
     def endpoint(self) -> str:
+        """Where clients reach the server through it."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def spoil(self, faults: Iterable[str]) -> None:
@@ -50,11 +57,23 @@ class FaultProxy(ThreadingHTTPServer):
             self._faults: Iterator[str] = iter(faults)
             self.happened: list[str] = []
 
+    def stop_spoiling(self) -> int:
+        """Take back what is not spoilt yet, and return how many requests were."""
+        with self._turn:
+            self._faults = iter(())
+            return sum(fault != PASS for fault in self.happened)
+
     def next_fault(self) -> str:
+        """Return what happens to the next request."""
         with self._turn:
             fault = next(self._faults, PASS)
             self.happened.append(fault)
             return fault
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over clients that are gone, which a proxy must expect; tell of anything else."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -89,15 +108,20 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"<?xml version='1.0'?><Error><Code>{name}</Code><Message>no</Message></Error>".encode()
             self._answer(int(fault), [("Content-Type", "application/xml")], text)
             return
-        if fault == "delay":
-            time.sleep(0.05)
+        if fault in ("delay", "slow"):
+            time.sleep(0.05 if fault == "delay" else SLOW_S)
         if fault == "trickle":
             self._answer(200, [], b"x" * 1000, cut=True)
             while not self.server.over.wait(0.05):
                 self.wfile.write(b"x")
             return
-        status, headers, answer = self._ask(body)
-        if fault == "lose":
+        try:
+            status, headers, answer = self._ask(body)
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True  # as the server itself would leave its client
+            self.server.away += 1
+            return
+        if fault == "lose" or (fault == "cut" and (len(answer) < 2 or self.command == "HEAD")):
             return
         self._answer(status, headers, answer, cut=fault == "cut")
 

@@ -1,9 +1,10 @@
-"""What a person sees while a run goes on: one line on a terminal, or a line a round in a log."""
+"""What a person sees while a run goes on: bars on a terminal, a line a round in a log or a notebook."""
 
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -14,14 +15,20 @@ from tasks.progress import Progress, listening
 
 @contextmanager
 def live_progress() -> Iterator[None]:
-    """Show progress on stderr, so that stdout carries results only."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with _bar(console) as listener, listening(listener):
-            yield
-    else:
-        with listening(_Lines()):
-            yield
+    """Show progress on its stream, and whatever others print meanwhile too, so that stdout carries results only."""
+    console, out = Console(stderr=True), progress_stream()
+    with redirect_stdout(out):  # Ray tells there of workers that died
+        if console.is_terminal:
+            with _bar(console) as listener, listening(listener):
+                yield
+        else:
+            with listening(_Lines(out)):
+                yield
+
+
+def progress_stream() -> TextIO:
+    """Return where progress is told: stderr; in a notebook stdout, which nobody parses there, and stderr is red."""
+    return sys.stdout if Console().is_jupyter else sys.stderr
 
 
 @contextmanager
@@ -61,7 +68,8 @@ class _Bars:
 class _Lines:
     """A line when a round begins, every ten seconds, and when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
         self._last: dict[str, float] = {}
         self._begun: dict[str, float] = {}
 
@@ -74,7 +82,7 @@ class _Lines:
         counts = f" {progress.done}/{progress.total}" if progress.total else ""
         left = (now - begun) / progress.done * (progress.total - progress.done) if progress.done else 0.0
         eta = f", ETA {left:.0f} s" if left >= 1 else ""
-        print(f"{progress.stage}{counts} {facts(progress)}{eta}".rstrip(), file=sys.stderr, flush=True)
+        print(f"{progress.stage}{counts} {facts(progress)}{eta}".rstrip(), file=self._out, flush=True)
 
 
 def facts(progress: Progress) -> str:
