@@ -101,8 +101,11 @@ def test_preflight_finds_the_same_in_the_matrix(family, tmp_path):
     named = dict(zip(NAMES[1:], experts, strict=True))
     matrix = TaskMatrix.build(tmp_path / "here", base, experts)
     files, rows = (preflight(base, named, max_relative_norm=9.0, read=read) for read in (None, matrix.pieces))
-    assert files.experts == rows.experts
-    assert files.cosines.tobytes() == rows.cosines.tobytes()
+    # Pieces of another shape are summed in another order, which some processors let be seen in the last bits.
+    for name, report in files.experts.items():
+        assert rows.experts[name].changed == report.changed
+        assert rows.experts[name].relative_norm == pytest.approx(report.relative_norm, rel=1e-6)
+    np.testing.assert_allclose(files.cosines, rows.cosines, atol=1e-6)
 
 
 def test_a_bad_network_does_not_spoil_a_matrix(family, s3, s3_server, tmp_path, small_blocks):

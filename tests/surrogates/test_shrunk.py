@@ -30,7 +30,7 @@ def fitted(basis, c, observed, noise, steps=30):
 def test_small_parameters_are_found_small(seed):
     basis, c, _, observed = observe(40, 5, seed)
     found = fitted(basis, c, observed, 0.05)
-    assert found.by_kind[2:].max() < 0.1 * found.by_kind[1]
+    assert found.by_kind[2:].max() < 0.2**2  # they were drawn with a standard deviation of 0.05, of few
 
 
 def test_what_all_parameters_of_a_kind_share_is_not_shrunk():
