@@ -45,13 +45,8 @@ class Claims:
 
     def give_back(self, keys: Iterable[str]) -> None:
         """Remove claims of this driver, as far as the store answers: one that stays ends with the lease."""
-        hasty = self._store.with_patience(HASTY)
-
-        def remove(key: str) -> None:
-            with suppress(Exception):
-                hasty.delete(_path(key))
-
-        side_by_side(remove, list(keys))
+        with suppress(Exception):
+            self._store.with_patience(HASTY).discard([_path(key) for key in keys])
 
     def _free(self, keys: Collection[str]) -> list[str]:
         """Return the keys that can be claimed again: the claim is gone, or its driver is (then it goes too)."""
@@ -85,7 +80,7 @@ class Claims:
     def _create(self, key: str) -> bool:
         return self._store.create(_path(key), self._data)
 
-    def _delete(self, key: str) -> None:
+    def _delete(self, key: str) -> None:  # one that stayed would be waited for
         self._store.delete(_path(key))
 
 

@@ -76,6 +76,12 @@ class LocalFiles:
         """Remove an object if it exists."""
         (self._root / key).unlink(missing_ok=True)
 
+    def discard(self, keys: list[str]) -> None:
+        """Remove objects that exist, as far as they let themselves be removed."""
+        for key in keys:
+            with suppress(OSError):
+                self.delete(key)
+
     def exists(self, key: str) -> bool:
         """Tell whether an object exists."""
         return (self._root / key).is_file()

@@ -53,6 +53,11 @@ class MemoryObjects:
         except FileNotFoundError:
             return
 
+    def discard(self, keys: list[str]) -> None:
+        """Remove objects that exist."""
+        for key in keys:
+            self.delete(key)
+
     def exists(self, key: str) -> bool:
         """Tell whether an object exists."""
         return bool(self._files.isfile(self._path(key)))

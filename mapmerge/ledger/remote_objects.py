@@ -91,6 +91,11 @@ class RemoteObjects:
         except FileNotFoundError:
             return
 
+    def discard(self, keys: list[str]) -> None:
+        """Remove objects that exist by one request; what the server says of single ones is not heard."""
+        paths = [self._path(key) for key in keys]
+        self._ask("", lambda files: files.rm(paths, timeout=self._patience.call))
+
     def exists(self, key: str) -> bool:
         """Tell whether an object exists."""
         # Not `isfile`: that takes every error for "no", also that the credentials are wrong.

@@ -1,7 +1,7 @@
 """The store: bytes under keys, in a local folder, in memory or on S3, with the same promises everywhere."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -123,6 +123,11 @@ class Store:
     def delete(self, key: str) -> None:
         """Remove an object; one that does not exist is no error."""
         self._objects.delete(_checked(key))
+
+    def discard(self, keys: Collection[str]) -> None:
+        """Remove objects that nobody misses, on S3 in one request: one that cannot be removed stays, unsaid."""
+        if keys:
+            self._objects.discard([_checked(key) for key in keys])
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under this very key; a folder is none."""

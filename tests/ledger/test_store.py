@@ -34,6 +34,15 @@ def test_deleted_objects_may_be_created_again(store):
     assert store.create("x/a.json", b"2")
 
 
+def test_what_nobody_misses_is_removed_at_once(store):
+    for key in ("x/a.json", "x/b.json", "y/c.json"):
+        store.create(key, b"1")
+    store.discard(["x/a.json", "y/c.json", "y/never.json"])
+    assert store.list() == ["x/b.json"]
+    store.discard([])
+    assert store.create("x/a.json", b"2")
+
+
 def test_move_gives_another_key(store):
     store.create("x/a.json", b"1")
     store.move("x/a.json", "y/z/b.json")
@@ -125,7 +134,8 @@ def test_many_reads_hold_few_objects_at_a_time(store, monkeypatch):
     ["", "/etc/passwd", "../a", "a/../b", "a/..", "a//b", "a/", "./a", "a\\b", "a\0b", ".hidden", "a/.b", "a b", "a\n"],
 )
 def test_keys_that_could_leave_the_store_are_refused(store, key):
-    for act in (store.read, store.exists, store.delete, lambda key: store.create(key, b""), store.child):
+    acts = (store.read, store.exists, store.delete, store.child)
+    for act in (*acts, lambda key: store.create(key, b""), lambda key: store.discard([key])):
         with pytest.raises(ConfigError, match="store key"):
             act(key)
     with pytest.raises(ConfigError, match="store key"):
