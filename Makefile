@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help demo test fast lint setup clean up down status
+.PHONY: help demo test fast lint setup clean up down status smoke
 
 help: ## say what each command does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ down: .venv/.installed-dev ## stop them; what they keep, in .mapmerge, stays
 
 status: .venv/.installed-dev ## say which of them run
 	@$(BIN)/python -m infra.status $(OPTIONS)
+
+smoke: .venv/.installed-dev ## with the servers up: ask for a run by REST, see it finish, read its front from S3
+	@test -f demo/zoo/study.yaml || $(BIN)/mapmerge zoo build vision --experts 4 --out demo/zoo
+	@$(BIN)/python -m infra.smoke --study demo/zoo/study.yaml $(OPTIONS)
 
 lint: .venv/.installed-dev ## style, types and the import rule
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The arguments and the manners that `infra.up`, `infra.down` and `infra.status` share."""
+"""The arguments and the manners that `infra.up`, `infra.down`, `infra.status` and `infra.smoke` share."""
 
 import argparse
 import sys

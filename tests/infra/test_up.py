@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -26,30 +25,19 @@ def command(place):
     """Run `python -m infra.NAME` on servers of the test's own, on ports that are free."""
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
 
-    def call(name, **changed):
+    def call(name, *words, **changed):
         options = [f"--{which}-port={port}" for which, port in {**ports, **changed}.items()] if name == "up" else []
-        command = [sys.executable, "-m", f"infra.{name}", "--folder", str(place / "stack"), *options]
+        command = [sys.executable, "-m", f"infra.{name}", "--folder", str(place / "stack"), *options, *map(str, words)]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
     yield call
     call("down")
 
 
-def has_ended(prefect, run, patience=120):
-    """Wait until a flow run has ended, and return how."""
-    until = time.monotonic() + patience
-    while True:
-        state = prefect.ask(f"flow_runs/{run}")["state"]
-        if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            return state["type"], state["message"]
-        assert time.monotonic() < until, state
-        time.sleep(0.5)
-
-
-def objects(stack):
-    """Return all objects of the S3 server."""
+def objects(stack, folder):
+    """Return all objects of a folder of the bucket."""
     with reaching(stack.seaweed.environment()):
-        store = Store("s3://mapmerge/out")
+        store = Store(f"s3://mapmerge/{folder}")
         return store.read_many(store.list())
 
 
@@ -80,10 +68,16 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
     found = prefect.ask("flow_runs/filter", {"flow_runs": {"name": {"any_": ["everywhere"]}}})
     assert [run["state_type"] for run in found] == ["COMPLETED"]
 
-    deployment = prefect.ask("deployments/name/find-front/find-front")["id"]
-    asked = {"study": str(digits_family / "study.yaml"), "output": "s3://mapmerge/out", "run_id": "by-worker"}
-    run = prefect.ask(f"deployments/{deployment}/create_flow_run", {"parameters": asked})
-    assert has_ended(prefect, run["id"])[0] == "COMPLETED", has_ended(prefect, run["id"])
+    smoke = command("smoke", "--study", digits_family / "study.yaml")
+    assert smoke.returncode == 0, smoke.stdout + smoke.stderr
+    told = smoke.stdout.splitlines()
+    assert [line.split()[0] for line in told[:2] + told[-2:]] == ["triggered", "is", "is", "front"]
+    assert told[-2].split()[1] == "Completed"
+    assert "s3://mapmerge/smoke/runs/smoke-" in told[-1]
+    none = command("smoke", "--study", place / "none.yaml")
+    assert (none.returncode, none.stdout) == (1, "")
+    assert "expected a study file, there is none" in none.stderr
+
     listed = subprocess.run(
         [sys.executable, "-m", "flows.cli", "runs", "s3://mapmerge/out"],
         env={**os.environ, **environment},
@@ -91,14 +85,14 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
         capture_output=True,
         text=True,
     )
-    assert listed.stdout.count("complete") == 2, listed.stdout + listed.stderr
+    assert listed.stdout.count("complete") == 1, listed.stdout + listed.stderr
 
     kinds = ("flow_runs", "task_runs", "deployments", "logs", "artifacts", "work_pools")
     texts = {kind: json.dumps(prefect.ask(f"{kind}/filter", {"limit": 200})).encode() for kind in kinds}
-    assert b"by-worker" in texts["flow_runs"]
+    assert b"smoke-" in texts["flow_runs"]
     logs = [service.log for service in stack.services] + list((stack.ray.folder / "session").resolve().rglob("*.log"))
     texts |= {str(log): log.read_bytes() for log in logs}
-    texts |= objects(stack)
+    texts |= objects(stack, "out") | objects(stack, "smoke")
     secrets = stack.seaweed.key, stack.seaweed.secret, stack.ray.token.read_text()
     assert not [name for name, text in texts.items() if any(word.encode() in text for word in secrets)]
 
@@ -126,3 +120,6 @@ def test_a_port_that_is_taken_is_named_and_what_runs_goes_on(command, place):
     assert "Traceback" not in up.stderr
     stack = Stack(place / "stack")
     assert [service.name for service in stack.services if service.is_running] == ["SeaweedFS"]
+    smoke = command("smoke", "--study", __file__)
+    assert (smoke.returncode, smoke.stdout) == (1, "")
+    assert "is off; start them by `make up`" in smoke.stderr
