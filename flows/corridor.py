@@ -18,7 +18,7 @@ def walk(run: Run, event: str) -> str:
     Returns:
         The URI of the complete run.
     """
-    with run.lease as lease:
+    with run.lease as lease, run.metrics:
         if run.folder.is_complete():  # by somebody who held the lease before
             return run.uri
         run.folder.append_event(event, {})

@@ -19,7 +19,9 @@ class Asked:
     def __init__(self, run: Run, question: Question) -> None:
         self.question = question
         self._requests = run.requests(question)
-        self._known = run.recall(self._requests)
+        with run.metrics.waiting("recall"):
+            self._known = run.recall(self._requests)
+        run.metrics.known(len(self._known))
         self._missing: dict[str, Request] = {}
         for request in self._requests:
             if request.key not in self._known:

@@ -48,7 +48,7 @@ class NodeSearch(Run):
             whole.frozen,
             whole.blueprint,
         )
-        self.lease = whole.lease
+        self.lease, self.metrics = whole.lease, whole.metrics
         self.merge = merge
         self.study = study_of(whole.study.brief, merge.node)
         self.config, self.objectives = self.study.config, self.study.objectives

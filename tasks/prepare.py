@@ -23,6 +23,7 @@ from mapmerge.ledger.store import Store
 from mapmerge.nested.written import read_tree
 from mapmerge.study import Study
 from tasks.inputs import freeze, open_inputs
+from tasks.metrics import metrics_folder
 from tasks.node import study_of
 from tasks.progress import Progress, report
 from tasks.run import Run
@@ -82,7 +83,8 @@ def prepare(
     path = Path(study).expanduser().resolve()
     config, root = read_study(path, overrides), path.parent
     inputs = open_inputs(config, root)
-    # Designs are checked here, before a run exists.
+    # Designs are checked here, before a run exists, and where its metrics go.
+    metrics_folder()
     whole = Study(config, inputs.objectives, inputs.search_items, inputs.held_out_items)
     frozen = freeze(config, root, inputs)
     if frozen.get("tree"):

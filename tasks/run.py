@@ -17,6 +17,7 @@ from mapmerge.records import Array, Evaluation, Question, Sample, Split
 from mapmerge.response import objective_from_json
 from mapmerge.study import Study
 from mapmerge.untrusted import numbers
+from tasks.metrics import Metrics, metrics_folder
 from tasks.pool import Finished, Work
 from tasks.resident import Blueprint, Measured
 
@@ -92,6 +93,11 @@ class Run:
     def delivered(self) -> Array | None:
         """The points of the front that this run measures again, shape [n, k]; None where it finds its own."""
         return numbers(self.frozen["delivered"], "delivered", 2) if "delivered" in self.frozen else None
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What this driver counts."""
+        return Metrics(self.folder.run_id, metrics_folder())
 
     @property
     def uri(self) -> str:

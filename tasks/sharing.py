@@ -52,8 +52,11 @@ class Sharing:
 
     def finished(self, finished: Finished) -> list[Evaluation]:
         """Record what came of a piece of work, and let others measure what failed."""
-        evaluations = self._run.keep(finished)
-        self._give_back(evaluation.key for evaluation in evaluations)
+        with self._run.metrics.waiting("keep"):
+            evaluations = self._run.keep(finished)
+            self._give_back(evaluation.key for evaluation in evaluations)
+        self._run.metrics.in_flight(finished.in_flight)
+        self._run.metrics.paid(evaluations)
         return evaluations
 
     def close(self) -> None:
@@ -63,10 +66,12 @@ class Sharing:
     def _claimed(self, piece: Work) -> Iterator[Work]:
         """Yield what is ours of a piece, unless the ledger has it by now."""
         requests = {request.key: request for request in self._run.requests_of(piece)}
-        ours = self._run.claims.take(requests)
-        self._held |= ours
-        known = self._run.recall(requests.values())
-        self._give_back(known.keys() & ours)
+        with self._run.metrics.waiting("claim"):
+            ours = self._run.claims.take(requests)
+            self._held |= ours
+            known = self._run.recall(requests.values())
+            self._give_back(known.keys() & ours)
+        self._run.metrics.known(len(known))
         for evaluation in known.values():
             self._take(evaluation)
         left = {key: request.objective for key, request in requests.items() if key not in known}
