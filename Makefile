@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help demo test fast lint setup clean up down status smoke
+.PHONY: help demo test fast lint setup debian docs sbom clean up down status smoke
 
 help: ## say what each command does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,16 @@ help: ## say what each command does
 	@touch $@
 
 setup: .venv/.installed-dev ## make .venv with everything a developer needs
+
+debian: ## as root on Debian: install the browser and the database that tests use; without them those are skipped
+	@missing=""; \
+	command -v chromium >/dev/null || missing="chromium fonts-dejavu-core"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "tests of pages or databases are skipped: $$missing"; exit 0; fi; \
+	echo "installing $$missing ..."; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $$missing >/dev/null \
+		|| echo "could not be installed; tests of pages or databases are skipped"
 
 demo: .venv/.installed ## build real models, find their Pareto front, write its report
 	@test -f demo/zoo/study.yaml || $(BIN)/mapmerge zoo build vision --experts 4 --out demo/zoo
@@ -52,8 +62,16 @@ lint: .venv/.installed-dev ## style, types and the import rule
 fast: .venv/.installed-dev ## the tests that need no server, no Ray and no training
 	$(TESTS) -m "not slow"
 
-test: lint ## everything: style, types, import rule, all tests
+docs: .venv/.installed-dev ## build the documentation as a site, in build/docs; a link that leads nowhere fails
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site -b html . build/docs
+	@echo "build/docs/docs/index.html"
+
+sbom: .venv/.installed-dev ## list every package in .venv, with version and licence, as CycloneDX in build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-reproducible -o build/sbom.json .venv
+
+test: lint debian ## everything: style, types, import rule, all tests
 	$(TESTS)
 
 clean: ## remove what the commands above made, but not what servers keep
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -51,8 +51,7 @@ class FinalQuestion:
 class Study:
     """The one object with a memory: `ask` what to measure, `tell` what came out, then `predict` the front.
 
-    The same configuration and the same answers give the same questions, so a study is rebuilt by telling it again what
-    the ledger holds.
+    The same answers give the same questions, so a study is rebuilt by telling it again what the ledger holds.
 
     Args:
         config: the study file.
@@ -65,6 +64,7 @@ class Study:
         ConfigError: the study does not fit its method.
 
     Two made-up objectives, each with an expert that is best at it; no file is opened (step by step: `docs/python.md`).
+
     >>> from mapmerge import Evaluation, Metric, Objective, Study, StudyConfig
     >>> best, files = {"left": [1, 0], "right": [0, 1]}, dict.fromkeys(("evaluator", "search", "held_out"), "none")
     >>> named = [{"name": name, "checkpoint": "none"} for name in best], [{"name": name, **files} for name in best]
