@@ -29,6 +29,7 @@ class _Objective(BaseModel, strict=True, extra="allow"):
 
 class _Frozen(BaseModel, strict=True):
     run_schema: Literal["mapmerge/run/1"] = Field(alias="schema")
+    mapmerge: str | None = None
     config: StudyConfig = Field(strict=False)
     root: str
     objectives: list[_Objective]

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -103,6 +103,13 @@ def show_comparison(compared: Mapping[str, Any]) -> None:
             }
             for run in compared["runs"]
         ],
+    )
+
+
+def show_health(found: Sequence[Mapping[str, Any]]) -> None:
+    """Show what was looked at, as a table with a row for each check."""
+    create_table_artifact(
+        key="health", description="What runs rely on, as it was found", table=[dict(each) for each in found]
     )
 
 

@@ -1,6 +1,7 @@
 """What a study names, opened and checked: models, task matrix, item sets, evaluators."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -154,6 +155,7 @@ def freeze(config: StudyConfig, root: Path, inputs: Inputs) -> dict[str, Any]:
     base, *experts = inputs.fingerprints
     return {
         "schema": "mapmerge/run/1",
+        "mapmerge": version("mapmerge"),
         "config": config.model_dump(mode="json"),
         "root": str(root),
         "objectives": [objective_to_json(objective) for objective in inputs.objectives],

@@ -11,6 +11,7 @@ from mapmerge.errors import FailedRunError, MapmergeError
 from mapmerge.records import Evaluation, Question
 from tasks.artifacts import RoundProgress
 from tasks.asked import Asked
+from tasks.log import tell, warn
 from tasks.pool import Pool, Work
 from tasks.progress import Progress, report
 from tasks.run import Run
@@ -51,13 +52,14 @@ def measure_round(run: Run, pool: Pool, question: Question) -> RoundSummary:
         for finished in pool.run(sharing.hand_out(work)):
             for evaluation in sharing.finished(finished):
                 asked.take(evaluation)
-                failed += evaluation.error is not None
+                failed += _has_failed(evaluation)
             page.update(asked.done)
             report(Progress(name, asked.done, count, failed, finished.in_flight))
     evaluations = asked.evaluations()
     run.tell(question, evaluations)
     summary = _summary(run, name, evaluations)
     volume = _hypervolume(run) if question.split == "search" else None
+    _log(summary, volume)
     report(Progress(name, count, count, summary.failed, hypervolume=volume, ended=True))
     return summary
 
@@ -114,7 +116,7 @@ class _Stream:
     def take(self, evaluation: Evaluation) -> None:
         """Take an answer to whatever question asked for it."""
         self._measuring.discard(evaluation.key)
-        self._failed += evaluation.error is not None
+        self._failed += _has_failed(evaluation)
         for asked in self._out:
             asked.take(evaluation)
 
@@ -128,6 +130,7 @@ class _Stream:
         self._page.update(self._total)
         summary = _summary(self._run, self._name, self._told.values())
         volume = _hypervolume(self._run)
+        _log(summary, volume)
         report(Progress(self._name, self._spent, self._total, summary.failed, hypervolume=volume, ended=True))
         return summary
 
@@ -173,6 +176,21 @@ def _summary(run: Run, name: str, evaluations: Iterable[Evaluation]) -> RoundSum
         "round", {"name": summary.name, "paid": summary.paid, "reused": summary.reused, "failed": summary.failed}
     )
     return summary
+
+
+def _log(summary: RoundSummary, volume: float | None) -> None:
+    """Log what came of a round."""
+    reached = "" if volume is None else f"; hypervolume {volume:.4f}"
+    tell(f"{summary.name}: {summary.paid} measured, {summary.reused} known, {summary.failed} failed{reached}")
+
+
+def _has_failed(evaluation: Evaluation) -> bool:
+    """Tell whether an evaluation failed, and log why."""
+    if evaluation.error is None:
+        return False
+    candidate = ", ".join(f"{coefficient:.4g}" for coefficient in evaluation.coefficients)
+    warn(f"objective {evaluation.objective!r}, {evaluation.split}, candidate [{candidate}]: {evaluation.error}")
+    return True
 
 
 def _hypervolume(run: Run) -> float | None:

@@ -14,8 +14,10 @@ from mapmerge.config import StudyConfig, read_study
 from mapmerge.config.reading import override_config
 from mapmerge.earlier import from_json, holds_for, to_json
 from mapmerge.errors import ConfigError, RunError
+from mapmerge.files.objects import is_remote
 from mapmerge.frozen import frozen_study
 from mapmerge.ledger.evaluations import EvaluationLedger
+from mapmerge.ledger.probe import probe
 from mapmerge.ledger.pruning import pruned_by
 from mapmerge.ledger.references import STUDY
 from mapmerge.ledger.runs import RunFolder, find_run, open_run
@@ -77,7 +79,7 @@ def prepare(
 
     Raises:
         BadInputError: something cannot be used; nothing was measured and no run exists.
-        RunError: the run id is taken.
+        RunError: the run id is taken, or the store would let runs overwrite each other.
     """
     report(Progress("prepare"))
     path = Path(study).expanduser().resolve()
@@ -95,6 +97,8 @@ def prepare(
         known = holds_for(from_json(earlier.get_json("measured")), frozen_study(earlier), frozen)
         frozen |= {"extends": earlier.uri, "known": to_json(known)}
     folder = RunFolder(Store(output), run_id)
+    if is_remote(output):
+        probe(folder.store)
     folder.create(frozen if flow_run is None else {**frozen, "flow_run": flow_run})
     wait_for_prune(folder.store)
     run = Run(folder, EvaluationLedger(folder.store), folder.study())
@@ -129,7 +133,20 @@ def reopen(run_uri: str, overrides: list[str]) -> Run:
             f"{run_uri}: cannot be resumed, its inputs have changed since it began: {', '.join(changed)}. "
             "Start a new run; the ledger still answers for whatever did not change"
         )
-    return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"]})
+    warned = [*frozen["warnings"], *_other_version(frozen.get("mapmerge"), now["mapmerge"])]
+    return Run(folder, EvaluationLedger(folder.store), {**frozen, "config": now["config"], "warnings": warned})
+
+
+def _other_version(began: str | None, goes_on: str) -> list[str]:
+    """Return the warning that a run goes on by another version than it began with, if it does.
+
+    >>> _other_version("0.1.0", "0.1.0"), len(_other_version("0.1.0", "0.2.0"))
+    ([], 1)
+    """
+    if began == goes_on:
+        return []
+    told = f"begun by mapmerge {began or 'of an earlier version'}, and ended by {goes_on}"
+    return [f"{told}: what was measured is the same, but a whole run of either version may have chosen otherwise"]
 
 
 def wait_for_prune(store: Store) -> None:

@@ -4,9 +4,6 @@
 comes back exactly once, measured or with the reason why not.
 """
 
-import logging
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,6 +15,8 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from mapmerge.config.sections import Compute
 from mapmerge.errors import FailedRunError, RunError
+from tasks.cluster import free, resources, start_ray, total
+from tasks.log import warn
 from tasks.pool import Finished, Work
 from tasks.progress import Progress, report
 from tasks.resident import Blueprint, Measured, Resident, one_line
@@ -114,10 +113,13 @@ class RayPool:
         ready = seat.actor.__ray_ready__.remote()
         while not ray.wait([ready], timeout=NOTICE_S)[0]:
             needed = f"num_cpus={self._compute.num_cpus:g}, num_gpus={self._compute.num_gpus:g}"
-            there = f"the cluster has {_resources(_total())}, of which {_resources(_free())} are free"
+            there = f"the cluster has {resources(total())}, of which {resources(free())} are free"
             if time.monotonic() - began > patience:
                 raise FailedRunError(f"no actor with {needed} was ready within {patience:g} s; {there}")
-            report(Progress(f"waiting for an actor with {needed}; {there}"))
+            said = f"waiting for an actor with {needed}; {there}"
+            report(Progress(said))
+            if time.monotonic() - began < 2 * NOTICE_S:
+                warn(said)
         try:
             ray.get(ready)
         except RayActorError as error:
@@ -169,7 +171,7 @@ class RayPool:
 
     def _replace(self, seat: _Seat, again: deque[_Job], reason: str) -> Iterator[Finished]:
         """Seat a fresh actor; the candidate it was measuring pays an attempt, those behind it go back for free."""
-        logging.getLogger(__name__).warning("an actor is replaced: %s", reason)
+        warn(f"an actor is replaced: {reason}")
         jobs = [job for _, job in seat.queue]
         seat.queue.clear()
         seat.actor = self._new_actor()
@@ -193,65 +195,21 @@ def _next_job(source: Iterator[Work | None]) -> _Job | None:
     return None if piece is None else _Job(piece)
 
 
-def start_ray(address: str) -> bool:
-    """Join or start Ray; True when this process started it and so must stop it.
-
-    Raises:
-        FailedRunError: there is no cluster at the address.
-    """
-    if ray.is_initialized():
-        return False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if address == "local":
-        ray.init(address="local", include_dashboard=False, **quiet)
-        return True
-    _require_reachable(address)
-    try:
-        ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise FailedRunError(f"no Ray cluster at {address!r}: {one_line(error)}") from None
-    return True
-
-
-def _require_reachable(address: str) -> None:
-    """Fail within seconds where nobody listens at HOST:PORT; Ray itself would go on trying."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except OSError as error:
-        raise FailedRunError(f"no Ray cluster at {address!r}: {one_line(error)}") from None
-
-
 def _affordable(compute: Compute) -> int:
     """Return how many actors there are to be: those asked for, or as many as the cluster has room for."""
-    total = _total()
+    there = total()
     wanted = compute.actors or 1
     room = [
-        total.get(name, 0.0) / need for name, need in (("CPU", compute.num_cpus), ("GPU", compute.num_gpus)) if need
+        there.get(name, 0.0) / need for name, need in (("CPU", compute.num_cpus), ("GPU", compute.num_gpus)) if need
     ]
     count = int(min(room, default=wanted))
     # More machines may join a cluster, and actors that were asked for by number wait for them; this one never grows.
     if count < wanted and (compute.actors is None or compute.address == "local"):
         raise FailedRunError(
             f"{wanted} actor{'s' if wanted > 1 else ''} with num_cpus={compute.num_cpus:g}, "
-            f"num_gpus={compute.num_gpus:g} cannot be had, the cluster has {_resources(total)}"
+            f"num_gpus={compute.num_gpus:g} cannot be had, the cluster has {resources(there)}"
         )
     return compute.actors or min(count, MAX_ACTORS)
-
-
-def _total() -> dict[str, float]:
-    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
-
-
-def _free() -> dict[str, float]:
-    return dict(ray.available_resources())  # type: ignore[no-untyped-call]
-
-
-def _resources(resources: dict[str, float]) -> str:
-    return ", ".join(f"{resources.get(name, 0):g} {name}" for name in ("CPU", "GPU"))
 
 
 def _last_line(error: Exception) -> str:

@@ -1,9 +1,11 @@
 """What an actor holds and does: models and items stay in memory, a candidate costs one pass and its forward passes."""
 
 import json
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,10 @@ from mapmerge.threads import one_thread
 _OTHER = "is not what it was when the run began; put the old file back, or start a new run"
 
 
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in ("mapmerge", "torch", "numpy")}
+
+
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """Everything an actor needs to set itself up, small enough to send anywhere.
@@ -34,15 +40,30 @@ class Blueprint:
         config: the study.
         root: the folder that relative paths start at.
         inputs: what the run froze of its inputs, so that no actor measures anything else; None: not to be compared.
+        versions: of the packages where it was made, on which outcomes depend to the bit.
     """
 
     config: dict[str, Any]
     root: str
     inputs: dict[str, Any] | None = None
+    versions: dict[str, str] = field(default_factory=_versions)
 
     def study(self) -> StudyConfig:
         """Return the study that this blueprint was made from."""
         return StudyConfig.model_validate(self.config)
+
+    def require_same_versions(self) -> None:
+        """Raise unless the packages here are those where this blueprint was made.
+
+        Raises:
+            RunError: another version is installed on this node.
+        """
+        for package, there in self.versions.items():
+            if (here := _versions()[package]) != there:
+                raise RunError(
+                    f"{platform.node()} has {package} {here}, but the run is driven with {there}: install the same on "
+                    "every node"
+                )
 
     def require_same(self, fingerprints: Sequence[str], checkpoints: Sequence[Checkpoint]) -> None:
         """Raise unless these, the base first, are what the run began with.
@@ -92,6 +113,7 @@ class Resident:
     _evaluators: dict[tuple[str, Split], Evaluator] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
+        self.blueprint.require_same_versions()
         self._study, self._files = self.blueprint.study(), StudyFiles(Path(self.blueprint.root))
         study = self._study
         self.device = "cuda" if study.compute.num_gpus > 0 and torch.cuda.is_available() else "cpu"

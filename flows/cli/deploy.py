@@ -9,7 +9,7 @@ from mapmerge.errors import BadInputError, ConfigError
 
 def deploy(options: argparse.Namespace) -> int:
     """Make a Prefect server as `deployments/prefect.yaml` says, and say what was done."""
-    from flows.deploying.api import open_api
+    from flows.deploying.api import online, open_api
     from flows.deploying.declared import FILE, Options, things
     from flows.deploying.reconcile import reconcile
     from flows.deploying.written import read_written
@@ -30,6 +30,9 @@ def deploy(options: argparse.Namespace) -> int:
             outcomes.append(outcome)
             why = f" ({', '.join(outcome.differs)})" if outcome.differs else ""
             print(f"{outcome.state:<9}  {outcome.label}{why}", flush=True)
+        if not (options.dry_run or online(asked.pool, api)):
+            start = f"prefect worker start --pool {asked.pool}"
+            notes.append(f"no worker takes up runs of work pool {asked.pool}; one that does: {start}")
     for note in notes:
         print(f"note: {note}")
     done = [outcome for outcome in outcomes if outcome.state != "unchanged"]

@@ -59,6 +59,12 @@ def open_api() -> Iterator[PrefectApi]:
         ) from None
 
 
+def online(pool: str, api: PrefectApi) -> list[str]:
+    """Return the names of the workers that take up runs of a work pool, by their heartbeat."""
+    found = api.send("POST", f"/work_pools/{pool}/workers/filter", {"workers": {"status": {"any_": ["ONLINE"]}}})
+    return [str(each["name"]) for each in found]
+
+
 def _refusal(url: str, answer: httpx.Response) -> str:
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         given = [name for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING") if os.environ.get(name)]

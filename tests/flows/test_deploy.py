@@ -58,9 +58,10 @@ def test_deploying_twice_is_deploying_once(deploy, server):
     assert (first.code, first.err) == (0, "")
     assert set(states(first).values()) == {"created", "changed"}  # every pool has a queue `default`
     there = ids(server)
-    assert len(there) == 10 + 3 + 1
+    assert len(there) == 11 + 3 + 1
 
     second = deploy()
+    assert "note: no worker takes up runs of work pool mapmerge; one that does: prefect worker start" in second.out
     assert set(states(second).values()) == {"unchanged"}
     assert second.out.splitlines()[-1] == "nothing changed"
     assert ids(server) == there
@@ -121,8 +122,9 @@ def test_somebody_is_told_of_failed_runs_once_a_block_is_named(deploy, server):
     assert told["automation mapmerge: a run failed"] == "created"
     again = deploy(MAPMERGE_NOTIFY="slack-webhook/team")
     assert states(again)["automation mapmerge: a run failed"] == "unchanged"
-    (automation,) = server.ask("automations/filter", {})
-    assert "{{ flow_run.name }}" in automation["actions"][0]["subject"]
+    automations = server.ask("automations/filter", {})
+    assert sorted(each["name"] for each in automations) == ["mapmerge: a run failed", "mapmerge: a run is late"]
+    assert all("{{ flow_run.name }}" in each["actions"][0]["subject"] for each in automations)
 
 
 def test_a_new_expert_starts_one_run(deploy, server, probe_family, tmp_path):

@@ -15,6 +15,7 @@ from mapmerge.errors import BadInputError, ConfigError, MissingFileError
 
 SET = {
     "MAPMERGE_OUTPUT": "s3://bucket/out",
+    "MAPMERGE_RAY": "head:6379",
     "MAPMERGE_STUDY": "/data/study.yaml",
     "MAPMERGE_EXPERTS": "s3://bucket/experts",
     "MAPMERGE_NOTIFY": "slack-webhook/mapmerge",
@@ -50,7 +51,7 @@ def test_there_is_a_deployment_for_all_that_is_done():
     methods = [each.parameters.get("method") for each in WRITTEN.values() if "pareto.find_front" in each.entrypoint]
     assert methods == [None, "map", "adaptive"]
     entries = {each.entrypoint.rpartition(".")[2] for each in WRITTEN.values()}
-    upkeep = {"compare_runs", "prune_store", "verify_runs", "watch_family"}
+    upkeep = {"check_health", "compare_runs", "prune_store", "verify_runs", "watch_family"}
     assert entries == {"find_front", "resume_front", "remeasure_front", *upkeep}
 
 

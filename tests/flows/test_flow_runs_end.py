@@ -1,6 +1,7 @@
 """A flow run that is cancelled, or whose worker is killed, lets its actors go, and its run goes on."""
 
 import json
+import logging
 import time
 from collections import Counter
 
@@ -73,7 +74,7 @@ def servers(tmp_path_factory, probe_plugin):
     place = tmp_path_factory.mktemp("servers")
     with PrefectServer(place / "prefect") as prefect, RayHead(place / "ray", num_cpus=2) as ray:
         worker = PrefectWorker(place / "worker")
-        worker.extra = {**prefect.environment(), **ray.environment()}
+        worker.extra = {**prefect.environment(), **ray.environment(), "PREFECT_LOGGING_LEVEL": "INFO"}
         with worker:
             yield prefect, ray, worker
 
@@ -122,3 +123,28 @@ def test_the_retry_of_a_flow_run_whose_worker_was_killed_goes_on_with_its_run(se
     (result,) = flow.output.glob("runs/*/result.json")
     assert json.loads(result.read_bytes())["front"] == whole
     assert flow.has_repeated_no_more_than_was_in_flight()
+
+
+def test_what_fails_in_an_actor_is_in_the_log_of_the_flow_run(servers, probe_family, tmp_path):
+    prefect, ray, _ = servers
+    troubled = {"calm": {"peak": [0.8, 0.1]}, "odd": {"peak": [0.1, 0.8], "trouble": "error", "above": 0.9}}
+    study = probe_family(objectives=troubled)
+    deployment = prefect.ask("deployments/name/find-front/find-front")["id"]
+    overrides = ["compute.executor=ray", f"compute.address={ray.address}", "compute.actors=1"]
+    asked = {"study": str(study), "output": str(tmp_path / "out"), "run_id": "troubled", "overrides": overrides}
+    flow_run = prefect.ask(f"deployments/{deployment}/create_flow_run", {"parameters": asked})["id"]
+    ended = ("COMPLETED", "FAILED", "CRASHED")
+    wait_for(lambda: prefect.ask(f"flow_runs/{flow_run}")["state"]["type"] in ended, "it does not end")
+    failures = [json.loads(path.read_bytes()) for path in tmp_path.glob("out/runs/troubled/failures/*.json")]
+    assert failures
+
+    def logs():
+        found = prefect.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [flow_run]}}, "limit": 200})
+        warnings = [
+            log["message"] for log in found if log["level"] == logging.WARNING and "objective" in log["message"]
+        ]
+        return warnings if len(warnings) >= len(failures) else None
+
+    said = wait_for(logs, "nothing is in the log")
+    for failure in failures:
+        assert any(said_of.endswith(failure["error"]) for said_of in said)

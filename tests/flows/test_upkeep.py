@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
 
 from flows.compare import compare_runs
+from flows.health import check_health
 from flows.prune import prune_store
 from flows.verify import verify_runs
-from mapmerge.errors import BadInputError, IntegrityError, RunError
+from mapmerge.errors import BadInputError, FailedRunError, IntegrityError, RunError
 from mapmerge.files.arrivals import arrived
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
@@ -59,6 +61,32 @@ def test_a_run_or_a_whole_store_is_verified(store):
     record.write_text(json.dumps({**json.loads(record.read_text()), "seconds": 0.5}))
     with pytest.raises(IntegrityError, match=record.stem):
         verify_runs(str(store))
+
+
+def test_health_is_told_of_store_runs_and_cluster(store, tmp_path):
+    shutil.copytree(store / "runs" / "first", store / "runs" / "half")
+    for name in ("manifest.json", "result.json"):
+        (store / "runs" / "half" / name).unlink()
+    kept = sorted(store.rglob("*.json"))
+    well, runs = check_health(str(store))
+    assert (well["what"], well["state"], runs["state"]) == ("store", "well", "well")
+    assert runs["found"] == "1 complete, 0 running, 1 stopped (to be resumed: half)"
+    assert sorted(store.rglob("*.json")) == kept
+    assert "0 complete" in check_health(str(tmp_path / "new"))[1]["found"]
+
+    (store / "runs" / "first" / "result.json").write_text("{}")
+    with pytest.raises(
+        FailedRunError, match=r"(?s)runs: file:.*runs/first.*\ncluster: no Ray cluster at '127.0.0.1:9'"
+    ):
+        check_health(str(store), "127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_health_of_a_cluster_is_what_runs_ask_of_it(tmp_path):
+    (*_, cluster) = check_health(str(tmp_path / "out"), "auto", min_cpus=2)
+    assert re.fullmatch(r"auto has 2 CPU, 0 GPU, of which \S+ CPU, 0 GPU are free", cluster["found"])
+    with pytest.raises(FailedRunError, match="0 GPU are free; 1 CPU, 4 GPU are needed"):
+        check_health(str(tmp_path / "out"), "auto", min_gpus=4)
 
 
 def test_an_expert_has_arrived_when_all_of_it_is_left_alone(tmp_path):

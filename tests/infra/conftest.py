@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,26 @@ def postgres_installed():
         pytest.skip(str(error))
 
 
-@pytest.fixture
-def place():
-    """An empty folder that others can enter: PostgreSQL runs as another user when this is root."""
+@contextmanager
+def open_place():
+    """Give an empty folder that others can enter: PostgreSQL runs as another user when this is root."""
     folder = Path(tempfile.mkdtemp(prefix="mapmerge-infra-"))
     folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def place():
+    """A folder for the servers of one test."""
+    with open_place() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def lasting_place():
+    """A folder for servers that the tests of a module share."""
+    with open_place() as folder:
+        yield folder

@@ -1,6 +1,7 @@
 """Everything a study names is opened and checked before anything is measured."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -117,6 +118,15 @@ def test_an_evaluator_that_never_says_the_same_twice_is_told_and_does_not_stop_a
     # Whether it shows on a few items is chance, so a run goes on with what was found when it began.
     assert reopen.fn(run.uri, []).frozen == run.frozen
     assert "deterministic" not in json.dumps(run.frozen["inputs"])
+
+
+def test_a_run_that_another_version_began_goes_on_and_says_so(probe_family, tmp_path):
+    run = prepare.fn(str(probe_family(objectives={"z": PEAK})), str(tmp_path), "one", [])
+    assert reopen.fn(run.uri, []).frozen["warnings"] == []
+    written = tmp_path / "runs" / "one" / "study.json"
+    written.write_text(json.dumps({**json.loads(written.read_text()), "mapmerge": "0.0.7"}))
+    (warning,) = reopen.fn(run.uri, []).frozen["warnings"]
+    assert warning.startswith(f"begun by mapmerge 0.0.7, and ended by {version('mapmerge')}")
 
 
 def test_an_evaluator_of_somebody_else_without_items_is_refused(probe_family):

@@ -235,6 +235,12 @@ def test_an_actor_that_cannot_start_says_why(plan, tmp_path):
         RayPool(COMPUTE, broken)
 
 
+def test_an_actor_of_another_version_does_not_start(plan):
+    other = replace(plan, versions={**plan.versions, "torch": "1.0"})
+    with pytest.raises(FailedRunError, match=r"could not start: .* has torch .*, but the run is driven with 1\.0"):
+        RayPool(COMPUTE, other)
+
+
 def test_other_items_than_the_runs_end_it(plan, works):
     study = plan.study()
     inputs = freeze(study, Path(plan.root), open_inputs(study, Path(plan.root)))["inputs"]
