@@ -57,7 +57,7 @@ class Parts:
         self.proxy = self._stack.enter_context(faulty(self.s3.endpoint, []))
         self.postgres = self._stack.enter_context(Postgres(self.folder / "postgres"))
         self.prefect = self._stack.enter_context(PrefectServer(self.folder / "prefect", self.postgres.url))
-        self.head = self._stack.enter_context(RayHead(self.folder / "ray", num_cpus=1, joinable=True))
+        self.head = self._stack.enter_context(RayHead(self.folder / "ray", num_cpus=1))
         self.node = self._stack.enter_context(RayNode(self.folder / "node", self.head, num_cpus=1))
 
     def environment(self, site: str) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """The headline table of the MAP paper on our own models: how often a method's front beats that of a direct search.
 
-    python -m benchmarks.win_rate --study zoos/vision-8/study.yaml --experts 2,3,4,5,6,7,8 --seeds 3 --out FILE.json
+    python -m benchmarks.win_rate --study zoos/vision-8/study.yaml --experts 4 --seeds 3 --out FILE.json
 
-For each k the first k experts and objectives of the study are merged. The direct search measures evenly spread
-candidates on all search items, in the region of the default design, and keeps at most 100 that are not dominated,
-chosen by hypervolume. Every method delivers at most 100 points for as many evaluations of every objective as the poster
+The first k experts and objectives of the study are merged, here 4. The direct search measures evenly spread candidates
+on all search items, in the region of the default design, and keeps at most 100 that are not dominated, chosen by
+hypervolume. Every method delivers at most 100 points for as many evaluations of every objective as the poster
 gave MAP candidates, and for half of them. Both fronts are measured on all held-out items and compared there:
 
 - `win_rate`: pairs of points, one of each front, and objectives in which the method's point is better; ties count half;
@@ -191,7 +191,7 @@ def _r2s(surfaces: ResponseSurfaces, fitted: set[bytes], direct: dict[str, Any])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", type=Path, required=True)
-    parser.add_argument("--experts", default=",".join(map(str, POSTER)), help="comma-separated: the first k of them")
+    parser.add_argument("--experts", type=int, choices=POSTER, required=True, metavar="K", help="the first k of them")
     parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -202,29 +202,27 @@ def main() -> None:
     done: dict[Row, dict[str, Any]] = {}
     if options.out.is_file():
         before = json.loads(options.out.read_text(encoding="utf-8"))
-        if before["study"] != study.parent.name:
-            raise SystemExit(f"{options.out} is about {before['study']}: name another file")
+        if (before["study"], before["k"]) != (study.parent.name, options.experts):
+            raise SystemExit(f"{options.out} is about {before['k']} experts of {before['study']}: name another file")
         done = {_row(result): result for result in before["results"]}
-    ks = sorted(map(int, options.experts.split(",")), reverse=True)  # the longest first
+    k, poster = options.experts, POSTER[options.experts]
     wanted = [
         Row(k, method, candidates, seed)
-        for k in ks
         for method in options.methods.split(",")
-        for candidates in (POSTER[k].candidates, POSTER[k].candidates // 2)
+        for candidates in (poster.candidates, poster.candidates // 2)
         for seed in range(options.seeds)
     ]
     wanted = [row for row in wanted if row not in done]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        direct = sorted({(row.k, row.seed) for row in wanted}, reverse=True)
-        for one in as_completed([pool.submit(prepare, study, *each) for each in direct]):
+        seeds = sorted({row.seed for row in wanted})
+        for one in as_completed([pool.submit(prepare, study, k, seed) for seed in seeds]):
             print(one.result(), flush=True)
         for searched in as_completed([pool.submit(run, study, row) for row in wanted]):
             result = searched.result()
             print(_said(result), flush=True)
             done[_row(result)] = result
             results = [done[row] for row in sorted(done)]
-            poster = {k: asdict(entry) for k, entry in POSTER.items()}
-            about = {"study": study.parent.name, "most_points": POINTS, "poster": poster}
+            about = {"study": study.parent.name, "k": k, "most_points": POINTS, "poster": asdict(poster)}
             write(options.out, "win_rate", results, **about, summary=_summary(results))
 
 

@@ -1,4 +1,4 @@
-"""All servers that runs can use, together in one folder: S3, PostgreSQL, Prefect on it with a worker, and Ray."""
+"""All servers that runs can use, in one folder: S3, PostgreSQL, Prefect on it with a worker, and Ray with two nodes."""
 
 import fcntl
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 from infra.services.postgres import Postgres
 from infra.services.prefect_server import PrefectServer
 from infra.services.prefect_worker import PrefectWorker
-from infra.services.ray_head import RayHead
+from infra.services.ray_head import RayHead, RayNode
 from infra.services.seaweed import Seaweed
 from infra.services.service import Service, ServiceError
 
@@ -34,15 +34,17 @@ class Stack:
         self.seaweed = Seaweed(self.folder / "seaweed", self.ports["s3"], BUCKET)
         self.postgres = Postgres(self.folder / "postgres", self.ports["postgres"])
         self.prefect = PrefectServer(self.folder / "prefect", port=self.ports["prefect"])
-        self.ray = RayHead(self.folder / "ray", self.ports["ray"])
+        cores = os.cpu_count() or 1
+        self.ray = RayHead(self.folder / "ray", self.ports["ray"], num_cpus=cores - cores // 2)
+        self.node = RayNode(self.folder / "ray-node", self.ray, num_cpus=max(1, cores // 2))
         self.worker = PrefectWorker(self.folder / "worker")
-        self.ray.extra = self.seaweed.environment()
+        self.ray.extra = self.node.extra = self.seaweed.environment()
         self.worker.extra = self.environment()
 
     @property
     def services(self) -> list[Service]:
         """All of them, each after those that it needs."""
-        return [self.seaweed, self.postgres, self.prefect, self.ray, self.worker]
+        return [self.seaweed, self.postgres, self.prefect, self.ray, self.node, self.worker]
 
     @property
     def env_file(self) -> Path:

@@ -15,7 +15,10 @@ def ledger() -> str:
             (
                 store,
                 f"{records:,}",
-                f"{median_of(write, 'put_ms', 'median'):.1f} ({median_of(write, 'put_ms', 'p95'):.1f})",
+                *(
+                    f"{median_of(write, step, 'median'):.1f} ({median_of(write, step, 'p95'):.1f})"
+                    for step in ("claim_ms", "put_ms", "keep_ms")
+                ),
                 f"{median_of(write, 'share_of_1_s'):.2%}",
                 f"{median_of(resume, 'wall_s'):.1f}",
                 _processor(resume),
@@ -34,8 +37,10 @@ def ledger() -> str:
     heads = (
         "store",
         "records",
-        "written, ms: median (95 %)",
-        "kept, share of 1 s",
+        "claimed, ms: median (95 %)",
+        "written, ms",
+        "kept, ms",
+        "both, share of 1 s",
         "resumed, s",
         "processor, s",
         "the same by s3fs",

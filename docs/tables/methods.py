@@ -63,24 +63,14 @@ def sample_efficiency() -> str:
 
 def win_rate() -> str:
     """Return the headline table: win rates against a direct search, beside those of the poster; means over seeds."""
-    raw = read("win-rate")
     rows: list[tuple[object, ...]] = []
-    for k, poster in raw["poster"].items():
-        entries = [entry for entry in raw["summary"] if str(entry["k"]) == k]
-        if entries:
-            told = {key: {"mean": poster[key], "sd": poster[f"{key}_sd"]} for key in ("win_rate", "r2")}
-            rows.append(
-                (
-                    k,
-                    "MAP, as on the poster",
-                    poster["candidates"],
-                    "",
-                    _mean(told["win_rate"], 100, 1),
-                    _mean(told["r2"], 1, 3),
-                    *("",) * 3,
-                )
-            )
-        for entry in sorted(entries, key=lambda entry: -entry["candidates"]):
+    for path in sorted(RESULTS.glob("win-rate-k*.json")):
+        raw = read(path.stem)
+        k, poster = raw["k"], raw["poster"]
+        told = {key: {"mean": poster[key], "sd": poster[f"{key}_sd"]} for key in ("win_rate", "r2")}
+        published = _mean(told["win_rate"], 100, 1), _mean(told["r2"], 1, 3)
+        rows.append((k, "MAP, as on the poster", poster["candidates"], "", *published, *("",) * 3))
+        for entry in sorted(raw["summary"], key=lambda entry: -entry["candidates"]):
             if entry["seeds"]:
                 row = (
                     _mean(entry["win_rate"], 100, 1),

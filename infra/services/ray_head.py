@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _ANY = ("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0")
 """Ports that Ray chooses: those that it would take otherwise are the same for every cluster."""
 
+_MEMORY = 2**27
+"""Bytes of an object store: candidates and outcomes are small."""
+
 
 class _RayProcess(Service):
     """What a head and a node share: how many CPUs they offer, and the token that lets into the cluster."""
@@ -26,25 +30,17 @@ class _RayProcess(Service):
     num_cpus: int
     memory: int
     token: Path
-    joinable: bool
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which a driver is let in; they must be set before it imports Ray."""
-        let_in = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token)}
-        return let_in | ({} if self.joinable else _LOOPBACK)
+        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token)} | _LOOPBACK
 
     def own_environment(self) -> dict[str, str]:
         """Return its settings."""
         return {**self.environment(), "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": import_path()}
 
-    def command(self) -> Sequence[str | Path]:
-        """Return the command line."""
-        offered = [f"--num-cpus={self.num_cpus}", f"--object-store-memory={self.memory}"]
-        program = Path(sysconfig.get_path("scripts"), "ray")
-        return [program, "start", "--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats", *_ANY, *offered]
-
     def _has_registered(self) -> bool:
-        """Tell whether its raylet serves; `ray start` says so when it has waited for it."""
+        """Tell whether its raylet serves, which is said when it has been waited for."""
         return "Ray runtime started" in self.log.read_text(encoding="utf-8", errors="replace")
 
     def prepare(self) -> None:
@@ -53,7 +49,7 @@ class _RayProcess(Service):
 
 
 class RayHead(_RayProcess):
-    """The head of a cluster, and its first node. Only programs that have its token are let in.
+    """The head of a cluster, and its first node. It listens on 127.0.0.1 alone, to programs that have its token.
 
     Its `address` is what a study's `compute.address` is to say.
 
@@ -62,7 +58,6 @@ class RayHead(_RayProcess):
         port: by default a free one.
         num_cpus: what this node offers; by default the machine's.
         memory: of its object store, in bytes.
-        joinable: let nodes join, for which Ray listens on all addresses of the machine, not on 127.0.0.1 alone.
     """
 
     name = "the Ray head"
@@ -73,20 +68,21 @@ class RayHead(_RayProcess):
         port: int | None = None,
         *,
         num_cpus: int | None = None,
-        memory: int = 2**27,
-        joinable: bool = False,
+        memory: int = _MEMORY,
     ) -> None:
         ray, client = free_ports(2)
         super().__init__(folder, {"ray": ray if port is None else port, "client": client})
         self.num_cpus, self.memory = num_cpus or os.cpu_count() or 1, memory
-        self.token, self.joinable = self.folder / "token", joinable
+        self.token = self.folder / "token"
 
     def command(self) -> Sequence[str | Path]:
         """Return the command line."""
-        head = ["--head", f"--port={self.ports['ray']}", "--include-dashboard=false"]
+        head = ["--head", "--block", "--node-ip-address=127.0.0.1", f"--port={self.ports['ray']}"]
+        head += ["--disable-usage-stats", "--include-dashboard=false", f"--temp-dir={self._session.resolve()}"]
+        head += [*_ANY, f"--num-cpus={self.num_cpus}", f"--object-store-memory={self.memory}"]
         if importlib.util.find_spec("grpc"):  # then Ray serves clients too, by default on a fixed port
             head.append(f"--ray-client-server-port={self.ports['client']}")
-        return [*super().command(), *head, f"--temp-dir={self._session.resolve()}"]
+        return [Path(sysconfig.get_path("scripts"), "ray"), "start", *head]
 
     def prepare(self) -> None:
         """Make a token, and a folder whose name is short enough for Ray's sockets."""
@@ -117,7 +113,7 @@ class RayNode(_RayProcess):
 
     Args:
         folder: for its log.
-        head: whose cluster it joins; a joinable one.
+        head: whose cluster it joins.
         num_cpus: what it offers.
         memory: of its object store, in bytes.
         resources: by name, what else it offers, by which work can be sent to it.
@@ -126,16 +122,23 @@ class RayNode(_RayProcess):
     name = "a Ray node"
 
     def __init__(
-        self, folder: Path, head: RayHead, *, num_cpus: int = 1, memory: int = 2**27, **resources: float
+        self, folder: Path, head: RayHead, *, num_cpus: int = 1, memory: int = _MEMORY, **resources: float
     ) -> None:
         super().__init__(folder, {})
         self._resources = json.dumps(resources)
-        self._head, self.token, self.joinable = head, head.token, True
+        self._head, self.token = head, head.token
         self.num_cpus, self.memory = num_cpus, memory
 
     def command(self) -> Sequence[str | Path]:
         """Return the command line."""
-        return [*super().command(), f"--address={self._head.address}", f"--resources={self._resources}"]
+        offered = [f"--num-cpus={self.num_cpus}", f"--object-store-memory={self.memory}"]
+        join = [sys.executable, "-m", "infra.services.join_ray", self._head.address]
+        return [*join, *offered, f"--resources={self._resources}"]
+
+    @property
+    def address(self) -> str:
+        """The cluster that it joins."""
+        return self._head.address
 
     def answers(self) -> bool:
         """Tell whether it has joined."""

@@ -133,7 +133,7 @@ while sum(node["Alive"] for node in ray.nodes()) > 1:
     time.sleep(0.2)
 print("missed")
 """
-    with RayHead(place / "head", num_cpus=1, joinable=True) as head, RayNode(place / "node", head, away=1) as node:
+    with RayHead(place / "head", num_cpus=1) as head, RayNode(place / "node", head, away=1) as node:
         command = [sys.executable, "-c", driver, head.address]
         pipe = subprocess.PIPE
         with subprocess.Popen(
@@ -144,21 +144,21 @@ print("missed")
             assert drives.communicate("\n", timeout=120)[0].splitlines()[-1] == "missed"
 
 
-def test_a_ray_head_alone_lets_nobody_in_without_its_token(place):
+def test_ray_lets_nobody_in_without_its_token_and_listens_on_this_machine_alone(place):
     driver = "import sys, ray; ray.init(sys.argv[1], logging_level='ERROR'); print(ray.cluster_resources()['CPU'])"
-    with RayHead(place / "head", num_cpus=3) as head:
+    with RayHead(place / "head", num_cpus=3) as head, RayNode(place / "node", head) as node:
         (place / "other").write_text("0" * 48)
         results = []
         for changes in ({}, {"RAY_AUTH_TOKEN_PATH": str(place / "other")}):
             environment = {**os.environ, **head.environment(), **changes}
             command = [sys.executable, "-c", driver, head.address]
             results.append(subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120))
-        tree = psutil.Process(head.pid).children(recursive=True)
+        tree = [child for pid in (head.pid, node.pid) for child in psutil.Process(pid).children(recursive=True)]
         heard = {each.laddr.ip for one in tree for each in one.net_connections() if each.status == "LISTEN"}
         assert {ip.removeprefix("::ffff:") for ip in heard} == {"127.0.0.1"}
         session = (head.folder / "session").resolve()
     let_in, refused = results
-    assert (let_in.returncode, let_in.stdout) == (0, "3.0\n"), let_in.stderr
+    assert (let_in.returncode, let_in.stdout) == (0, "4.0\n"), let_in.stderr
     assert refused.returncode != 0
     assert "AuthenticationError" in refused.stderr
     assert not session.exists()

@@ -12,6 +12,7 @@ import pytest
 
 from infra.services.ports import free_ports
 from infra.services.process import is_alive
+from infra.smoke import ended
 from infra.stack import PORTS, Stack
 from mapmerge.ledger.store import Store
 from tests.s3_server import reaching
@@ -44,7 +45,7 @@ def objects(stack, folder):
 def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_family):
     up = command("up")
     assert up.returncode == 0, up.stderr
-    assert up.stdout.count(" started ") == 5
+    assert up.stdout.count(" started ") == 6
     stack = Stack(place / "stack")
     assert stack.env_file.stat().st_mode & 0o777 == 0o600
     environment, prefect = stack.environment(), stack.prefect
@@ -52,7 +53,7 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
         assert word not in up.stdout + up.stderr
 
     again = command("up")
-    assert (again.returncode, again.stdout.count(" runs ")) == (0, 5), again.stderr
+    assert (again.returncode, again.stdout.count(" runs ")) == (0, 6), again.stderr
     moved = command("up", prefect=free_ports(1)[0])
     assert moved.returncode == 1
     assert f"the Prefect server runs on port {stack.ports['prefect']}" in moved.stderr
@@ -74,6 +75,10 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
     assert [line.split()[0] for line in told[:2] + told[-2:]] == ["triggered", "is", "is", "front"]
     assert told[-2].split()[1] == "Completed"
     assert "s3://mapmerge/smoke/runs/smoke-" in told[-1]
+    health = prefect.ask("deployments/name/check-health/check-health")["id"]
+    whole = {"store": "s3://mapmerge/smoke", "ray": stack.ray.address, "min_cpus": os.cpu_count()}
+    looked = prefect.ask(f"deployments/{health}/create_flow_run", {"parameters": whole})["id"]
+    assert ended(prefect, looked, 120.0)["type"] == "COMPLETED"
     none = command("smoke", "--study", place / "none.yaml")
     assert (none.returncode, none.stdout) == (1, "")
     assert "expected a study file, there is none" in none.stderr
@@ -100,12 +105,12 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
     processes += [child for each in processes for child in each.children(recursive=True)]
     session = (stack.ray.folder / "session").resolve()
     down = command("down")
-    assert (down.returncode, down.stdout.count(" stopped ")) == (0, 5), down.stderr
+    assert (down.returncode, down.stdout.count(" stopped ")) == (0, 6), down.stderr
     assert not any(map(is_alive, processes))
     assert not session.exists()
     assert not stack.env_file.exists()
     assert command("status").returncode == 1
-    assert command("down").stdout.count("was off") == 5
+    assert command("down").stdout.count("was off") == 6
 
 
 def test_a_port_that_is_taken_is_named_and_what_runs_goes_on(command, place):
