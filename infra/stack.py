@@ -39,7 +39,8 @@ class Stack:
         self.node = RayNode(self.folder / "ray-node", self.ray, num_cpus=max(1, cores // 2))
         self.worker = PrefectWorker(self.folder / "worker")
         self.ray.extra = self.node.extra = self.seaweed.environment()
-        self.worker.extra = self.environment()
+        filled_in = {"MAPMERGE_OUTPUT": f"s3://{BUCKET}/out", "MAPMERGE_RAY": self.ray.address}
+        self.worker.extra = self.environment() | filled_in
 
     @property
     def services(self) -> list[Service]:

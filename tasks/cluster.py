@@ -47,6 +47,7 @@ def joined(address: str) -> Iterator[None]:
     Raises:
         FailedRunError: there is no cluster at the address.
     """
+    _require_reachable(address)  # also where this process is part of another one
     is_mine = start_ray(address)
     try:
         yield

@@ -14,7 +14,6 @@ from mapmerge.config import StudyConfig, read_study
 from mapmerge.config.reading import override_config
 from mapmerge.earlier import from_json, holds_for, to_json
 from mapmerge.errors import ConfigError, RunError
-from mapmerge.files.objects import is_remote
 from mapmerge.frozen import frozen_study
 from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.probe import probe
@@ -97,7 +96,7 @@ def prepare(
         known = holds_for(from_json(earlier.get_json("measured")), frozen_study(earlier), frozen)
         frozen |= {"extends": earlier.uri, "known": to_json(known)}
     folder = RunFolder(Store(output), run_id)
-    if is_remote(output):
+    if output.startswith("s3://"):
         probe(folder.store)
     folder.create(frozen if flow_run is None else {**frozen, "flow_run": flow_run})
     wait_for_prune(folder.store)

@@ -75,9 +75,10 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
     assert [line.split()[0] for line in told[:2] + told[-2:]] == ["triggered", "is", "is", "front"]
     assert told[-2].split()[1] == "Completed"
     assert "s3://mapmerge/smoke/runs/smoke-" in told[-1]
-    health = prefect.ask("deployments/name/check-health/check-health")["id"]
-    whole = {"store": "s3://mapmerge/smoke", "ray": stack.ray.address, "min_cpus": os.cpu_count()}
-    looked = prefect.ask(f"deployments/{health}/create_flow_run", {"parameters": whole})["id"]
+    health = prefect.ask("deployments/name/check-health/check-health")
+    assert health["parameters"] == {"store": "s3://mapmerge/out", "ray": stack.ray.address}
+    asked = {"parameters": {"min_cpus": os.cpu_count()}}
+    looked = prefect.ask(f"deployments/{health['id']}/create_flow_run", asked)["id"]
     assert ended(prefect, looked, 120.0)["type"] == "COMPLETED"
     none = command("smoke", "--study", place / "none.yaml")
     assert (none.returncode, none.stdout) == (1, "")

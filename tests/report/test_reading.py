@@ -202,14 +202,14 @@ def test_a_link_opens_the_items_of_the_picked_point(reader: Reader, report: str)
     link = reader.tab.get_by_role("link", name=f"Evaluations and items of {name}")
     link.click()
     opened = reader.tab.locator("details[open]")
-    assert opened.count() == 1
+    sync_api.expect(opened).to_have_count(1)  # the page hears of a new address a moment later
     assert str(opened.locator("summary").first.text_content()).startswith(name)
-    assert reader.tab.evaluate("document.activeElement.tagName") == "SUMMARY"
+    reader.tab.wait_for_function("document.activeElement.tagName === 'SUMMARY'")
     opened.locator("details > summary").click()
     assert opened.first.locator(".keys dt").count() == 3
     opened.first.locator("> summary").click()
     link.click()  # the same link again opens it again
-    assert reader.tab.locator("details.drill[open]").count() == 1
+    sync_api.expect(reader.tab.locator("details.drill[open]")).to_have_count(1)
 
 
 def test_the_keyboard_opens_the_items_of_a_point(reader: Reader, report: str) -> None:

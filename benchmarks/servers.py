@@ -1,6 +1,6 @@
 """What the servers of one machine bear: a nightly run, eight studies at once, twenty runs at once, and that for long.
 
-    python -m benchmarks.platform --study zoos/vision-2/study.yaml --soak 30 --out FILE.json
+    python -m benchmarks.servers --study zoos/vision-2/study.yaml --soak 30 --out FILE.json
 
 The whole topology runs in a folder of its own: SeaweedFS, PostgreSQL, Prefect with a worker, Ray with two nodes. Every
 run is asked for by Prefect's REST interface, is a process of its own that the worker starts, measures on Ray and writes
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     results: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="mapmerge-platform-") as name, running(Path(name)) as stack:
+    with tempfile.TemporaryDirectory(prefix="mapmerge-servers-") as name, running(Path(name)) as stack:
         study, synthetic = options.study.resolve(), write_family(Path(name, "linear"), _EXPERTS)
         team = Team(stack, room=max(options.together, options.load))
         steps: Iterator[dict[str, Any]] = itertools.chain(
@@ -69,7 +69,7 @@ def main() -> None:
         for row in steps:
             results.append(row)
             print(row, flush=True)
-            write(options.out, "platform", results, evaluations=_EVALUATIONS)
+            write(options.out, "servers", results, evaluations=_EVALUATIONS)
 
 
 @contextmanager
