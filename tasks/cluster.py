@@ -19,6 +19,8 @@ def start_ray(address: str) -> bool:
     Raises:
         FailedRunError: there is no cluster at the address, or Ray does not start.
     """
+    if address != "local":
+        _require_reachable(address)  # also where this process is part of another cluster
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -32,7 +34,6 @@ def start_ray(address: str) -> bool:
                 "without Ray by `--set compute.executor=serial`"
             ) from None
         return True
-    _require_reachable(address)
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -47,7 +48,6 @@ def joined(address: str) -> Iterator[None]:
     Raises:
         FailedRunError: there is no cluster at the address.
     """
-    _require_reachable(address)  # also where this process is part of another one
     is_mine = start_ray(address)
     try:
         yield

@@ -6,17 +6,9 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
 
-def warn(message: str) -> None:
-    """Log what somebody should see who asks why a run is short of something; on a worker it is on the run's page."""
+def run_log() -> "logging.Logger | logging.LoggerAdapter[logging.Logger]":
+    """Return where to log what somebody should see who looks at a run; on a worker it is on the run's page."""
     try:
-        get_run_logger().warning(message)
+        return get_run_logger()
     except MissingContextError:
-        logging.getLogger(__name__).warning(message)
-
-
-def tell(message: str) -> None:
-    """Log where a run stands."""
-    try:
-        get_run_logger().info(message)
-    except MissingContextError:
-        logging.getLogger(__name__).info(message)
+        return logging.getLogger(__name__)

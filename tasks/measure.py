@@ -11,7 +11,7 @@ from mapmerge.errors import FailedRunError, MapmergeError
 from mapmerge.records import Evaluation, Question
 from tasks.artifacts import RoundProgress
 from tasks.asked import Asked
-from tasks.log import tell, warn
+from tasks.log import run_log
 from tasks.pool import Pool, Work
 from tasks.progress import Progress, report
 from tasks.run import Run
@@ -181,7 +181,7 @@ def _summary(run: Run, name: str, evaluations: Iterable[Evaluation]) -> RoundSum
 def _log(summary: RoundSummary, volume: float | None) -> None:
     """Log what came of a round."""
     reached = "" if volume is None else f"; hypervolume {volume:.4f}"
-    tell(f"{summary.name}: {summary.paid} measured, {summary.reused} known, {summary.failed} failed{reached}")
+    run_log().info(f"{summary.name}: {summary.paid} measured, {summary.reused} known, {summary.failed} failed{reached}")
 
 
 def _has_failed(evaluation: Evaluation) -> bool:
@@ -189,7 +189,9 @@ def _has_failed(evaluation: Evaluation) -> bool:
     if evaluation.error is None:
         return False
     candidate = ", ".join(f"{coefficient:.4g}" for coefficient in evaluation.coefficients)
-    warn(f"objective {evaluation.objective!r}, {evaluation.split}, candidate [{candidate}]: {evaluation.error}")
+    run_log().warning(
+        f"objective {evaluation.objective!r}, {evaluation.split}, candidate [{candidate}]: {evaluation.error}"
+    )
     return True
 
 

@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from mapmerge.config.sections import Compute
 from mapmerge.errors import FailedRunError, RunError
 from tasks.cluster import free, resources, start_ray, total
-from tasks.log import warn
+from tasks.log import run_log
 from tasks.pool import Finished, Work
 from tasks.progress import Progress, report
 from tasks.resident import Blueprint, Measured, Resident, one_line
@@ -118,8 +118,7 @@ class RayPool:
                 raise FailedRunError(f"no actor with {needed} was ready within {patience:g} s; {there}")
             said = f"waiting for an actor with {needed}; {there}"
             report(Progress(said))
-            if time.monotonic() - began < 2 * NOTICE_S:
-                warn(said)
+            run_log().warning(said)
         try:
             ray.get(ready)
         except RayActorError as error:
@@ -171,7 +170,7 @@ class RayPool:
 
     def _replace(self, seat: _Seat, again: deque[_Job], reason: str) -> Iterator[Finished]:
         """Seat a fresh actor; the candidate it was measuring pays an attempt, those behind it go back for free."""
-        warn(f"an actor is replaced: {reason}")
+        run_log().warning(f"an actor is replaced: {reason}")
         jobs = [job for _, job in seat.queue]
         seat.queue.clear()
         seat.actor = self._new_actor()

@@ -29,7 +29,8 @@ _OTHER = "is not what it was when the run began; put the old file back, or start
 
 
 def _versions() -> dict[str, str]:
-    return {package: version(package) for package in ("mapmerge", "torch", "numpy")}
+    """Return what is installed here; builds of one version for other devices (2.13.0+cpu) are the same version."""
+    return {package: version(package).partition("+")[0] for package in ("mapmerge", "torch", "numpy")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections import Counter
 
 import psutil
@@ -11,20 +10,13 @@ import pytest
 from infra.services.prefect_server import PrefectServer
 from infra.services.prefect_worker import PrefectWorker
 from infra.services.ray_head import RayHead
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
 OBJECTIVES = {
     name: {"peak": peak, "marks": "marks", "seconds": 0.3} for name, peak in (("z", [0.8, 0.1]), ("a", [0.1, 0.8]))
 }
-
-
-def wait_for(condition, what):
-    until = time.monotonic() + 120
-    while not (found := condition()):
-        assert time.monotonic() < until, what
-        time.sleep(0.1)
-    return found
 
 
 def actors(ray):

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -15,16 +14,10 @@ from infra.services.postgres import Postgres
 from infra.services.prefect_server import PrefectServer
 from infra.services.prefect_worker import PrefectWorker
 from infra.services.service import ROOT
+from infra.smoke import ended
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
-
-
-def wait_for(condition, what):
-    until = time.monotonic() + 240
-    while not (found := condition()):
-        assert time.monotonic() < until, what
-        time.sleep(0.2)
-    return found
 
 
 class Told(ThreadingHTTPServer):
@@ -85,20 +78,12 @@ def trigger(prefect, name, **parameters):
     return prefect.ask(f"deployments/{deployment}/create_flow_run", {"parameters": parameters})
 
 
-def ended(prefect, flow_run):
-    def state():
-        found = prefect.ask(f"flow_runs/{flow_run['id']}")["state"]
-        return found if found["type"] in ("COMPLETED", "FAILED", "CRASHED") else None
-
-    return wait_for(state, f"{flow_run['name']} does not end")
-
-
 def test_somebody_is_told_of_a_run_that_failed_and_of_no_other(servers, told, tmp_path):
     prefect, _ = servers
     well = trigger(prefect, "check-health", store=str(tmp_path / "out"))
-    assert ended(prefect, well)["type"] == "COMPLETED"
+    assert ended(prefect, well["id"], 240.0)["type"] == "COMPLETED"
     ill = trigger(prefect, "check-health", store=str(tmp_path / "out"), ray="127.0.0.1:9")
-    assert ended(prefect, ill)["type"] == "FAILED"
+    assert ended(prefect, ill["id"], 240.0)["type"] == "FAILED"
     (message,) = wait_for(lambda: told.about(ill["name"], "Failed"), "nobody was told")
     assert "cluster: no Ray cluster at '127.0.0.1:9'" in message["body"]
     assert f"/runs/flow-run/{ill['id']}" in message["body"]
@@ -112,7 +97,7 @@ def test_somebody_is_told_that_nobody_takes_a_run_up(servers, told, tmp_path):
     (message,) = wait_for(lambda: told.about(late["name"], "is late"), "nobody was told")
     assert "Is a worker of its work pool running" in message["body"]
     worker.start()
-    assert ended(prefect, late)["type"] == "COMPLETED"
+    assert ended(prefect, late["id"], 240.0)["type"] == "COMPLETED"
 
 
 def test_a_schedule_begins_a_run_at_its_time(servers, tmp_path):
