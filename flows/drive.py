@@ -5,11 +5,17 @@
 """
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mapmerge.errors import FailedRunError
+
+_SERVER_PATIENCE_S = 60.0
+"""How long a Prefect server that is not there yet is waited for, such as one that starts beside the command."""
+
+_SERVER_LOOK_S = 1.0
 
 
 def run(study: str, *, output: str, run_id: str | None, overrides: Sequence[str], extend: str | None) -> str:
@@ -96,6 +102,7 @@ def _drive(flow: Callable[[], str]) -> str:
     from flows.live import live_progress
 
     try:
+        _await_server()
         with live_progress():
             return flow()
     except (HTTPError, PrefectHTTPStatusError) as error:  # again and again, as the client of Prefect has seen to
@@ -111,3 +118,22 @@ def _drive(flow: Callable[[], str]) -> str:
         raise FailedRunError(
             f"{error}: is the Prefect server running? Without PREFECT_API_URL a run needs no server"
         ) from None
+
+
+def _await_server() -> None:
+    """Wait until the Prefect server that is named accepts connections; where none comes, the flow says so itself."""
+    from httpx import ConnectError
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+
+    from flows.live import progress_stream
+
+    if not PREFECT_API_URL.value():
+        return
+    until, told = time.monotonic() + _SERVER_PATIENCE_S, False
+    with get_client(sync_client=True) as client:
+        while isinstance(client.api_healthcheck(), ConnectError) and time.monotonic() < until:
+            if not told:
+                told = True
+                print(f"no Prefect server yet, waiting {_SERVER_PATIENCE_S:.0f} s for it", file=progress_stream())
+            time.sleep(_SERVER_LOOK_S)

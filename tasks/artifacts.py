@@ -1,4 +1,4 @@
-"""What the Prefect page shows of a run: a summary, the front as a table, progress, and a link to the report."""
+"""What the Prefect page shows of a run: a summary, the front as a table and a picture, progress, the report."""
 
 import re
 import time
@@ -7,12 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import (
+    create_image_artifact,
     create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
 )
+
+from mapmerge.report.figures import data_uri, front_svg
 
 _SECONDS = 1.0
 """Between two updates of the same progress."""
@@ -79,6 +82,10 @@ def show(result: Mapping[str, Any]) -> None:
             }
             for point in result["front"]
         ],
+    )
+    # The picture travels with the artifact: whoever looks at the page need not be let into the store.
+    create_image_artifact(
+        key=f"{name}-picture", description="The front, and its baselines", image_url=data_uri(front_svg(result))
     )
     create_link_artifact(
         key=f"{name}-report", link=f"{result['run_uri']}/report.html", link_text="report", description="The HTML report"

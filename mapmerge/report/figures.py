@@ -1,5 +1,6 @@
 """A static picture of the front, for places where no page can be shown."""
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,15 @@ def front_svg(result: Mapping[str, Any]) -> str:
         f"<style>{STYLE}</style>"
         f'<rect class="paper" width="{WIDTH}" height="{height}" rx="8"/>{_legend(points)}{body}</svg>\n'
     )
+
+
+def data_uri(svg: str) -> str:
+    """Return a picture as an address that holds all of it, for pages that want one.
+
+    >>> data_uri("<svg/>")
+    'data:image/svg+xml;base64,PHN2Zy8+'
+    """
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
 def _title(result: Mapping[str, Any], names: str) -> str:

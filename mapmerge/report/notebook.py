@@ -1,11 +1,10 @@
 """A front in a few lines of text, and as a table with a picture: what a notebook shows of it."""
 
-import base64
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from mapmerge.report.figures import front_svg
+from mapmerge.report.figures import data_uri, front_svg
 from mapmerge.report.formats import number, objective_decimals, plural
 from mapmerge.report.points import spread
 from mapmerge.report.tables import Cell, Column, table
@@ -60,13 +59,12 @@ def front_html(result: Mapping[str, Any]) -> str:
         for point in listed
     ]
     left_out = f", {len(listed)} of them here" if len(listed) < len(front) else ""
-    picture = base64.b64encode(front_svg(result).encode()).decode()
     return (
         f"<div><p><b>{escape(result['study'])}</b>: {escape(_counts(result))}{left_out}</p>\n"
         f"{table('Coefficients, and scores on held-out items', columns, rows)}\n"
         f"<p>{escape(result['verdict'])}</p>\n"
         f'<img alt="the measured front and its baselines" style="max-width:100%" '
-        f'src="data:image/svg+xml;base64,{picture}"></div>'
+        f'src="{data_uri(front_svg(result))}"></div>'
     )
 
 

@@ -1,6 +1,8 @@
 """The corridor from end to end: real models, a real Prefect server, real Ray actors."""
 
+import base64
 import json
+from xml.etree import ElementTree
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -105,13 +107,19 @@ def test_prefect_shows_every_stage_as_a_task(digits_run):
 
 def test_prefect_shows_what_was_found(digits_run):
     shown = artifacts("first")
-    assert sorted(shown) == [f"digits-2-{key}" for key in ("front", "progress", "report", "summary")]
+    assert sorted(shown) == [f"digits-2-{key}" for key in ("front", "picture", "progress", "report", "summary")]
     (summary,), (front,), (report,) = (shown[f"digits-2-{key}"] for key in ("summary", "front", "report"))
     assert summary.type == "markdown"
     assert digits_run.result["verdict"] in summary.data
     rows = json.loads(front.data)
     assert [row["id"] for row in rows] == [point["id"] for point in digits_run.result["front"]]
     assert list(rows[0]) == ["id", "c upright", "c reversed", "upright", "reversed"]
+    (picture,) = shown["digits-2-picture"]
+    assert picture.type == "image"
+    kind, drawn = picture.data.split(",")
+    assert kind == "data:image/svg+xml;base64"
+    title = ElementTree.fromstring(base64.b64decode(drawn)).find("{http://www.w3.org/2000/svg}title")
+    assert title.text == f"{len(rows)} merged models on the measured front over upright, reversed"
     rounds = shown["digits-2-progress"]
     assert [progress.type for progress in rounds] == ["progress"] * 3
     assert [progress.data for progress in rounds] == [100.0] * 3

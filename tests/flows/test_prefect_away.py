@@ -8,6 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import prefect
 import pytest
 
+from infra.services.ports import free_ports
+from infra.services.prefect_server import PrefectServer
+
 pytestmark = pytest.mark.slow
 
 
@@ -54,6 +57,31 @@ def test_a_server_that_fails_is_told_in_words(start, probe_family, tmp_path, bro
     assert err.splitlines()[-1].startswith("mapmerge: the Prefect server failed (Server error '500")
     assert "`mapmerge resume`" in err
     assert _Broken.asked > 1
+
+
+def test_a_server_that_comes_later_is_waited_for(start, probe_family, tmp_path):
+    study = probe_family(objectives={"z": {"peak": [0.8, 0.1]}, "a": {"peak": [0.1, 0.8]}})
+    server = PrefectServer(tmp_path / "prefect", port=free_ports(1)[0])
+    environment = {**os.environ, **server.environment()}
+    process = start("run", study, "--output", tmp_path / "out", "--run-id", "one", env=environment)
+    assert process.stderr.readline() == "run one\n"
+    assert process.stderr.readline() == "no Prefect server yet, waiting 60 s for it\n"
+    with server:
+        _, err = process.communicate(timeout=240)
+        assert process.returncode == 0, err
+        assert server.ask("flow_runs/count", {"flows": {"name": {"any_": ["find-front"]}}}) == 1
+
+
+def test_a_server_that_never_comes_is_told_in_words(mapmerge, probe_family, tmp_path, monkeypatch):
+    study = probe_family(objectives={"z": {"peak": [0.8, 0.1]}, "a": {"peak": [0.1, 0.8]}})
+    address = f"http://127.0.0.1:{free_ports(1)[0]}/api"
+    monkeypatch.setattr("flows.drive._SERVER_PATIENCE_S", 0.1)
+    with prefect.settings.temporary_settings({prefect.settings.PREFECT_API_URL: address}):
+        done = mapmerge("run", study, "--output", tmp_path / "out", "--run-id", "one")
+    assert done.code == 1
+    assert done.err.splitlines()[-1].startswith("mapmerge: ")
+    assert f"Failed to reach API at {address}" in done.err
+    assert "Without PREFECT_API_URL a run needs no server" in done.err
 
 
 def test_prefect_inside_the_command_that_does_not_start_is_told_in_words(start, probe_family, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -57,7 +58,18 @@ def told():
 
 
 @pytest.fixture(scope="module")
-def servers(lasting_place, told, postgres_installed):
+def silent():
+    """The variables of an S3 server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield {
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{listener.getsockname()[1]}",
+            "AWS_ACCESS_KEY_ID": "nobody",
+            "AWS_SECRET_ACCESS_KEY": "nothing",
+        }
+
+
+@pytest.fixture(scope="module")
+def servers(lasting_place, told, silent, postgres_installed):
     """A Prefect server on PostgreSQL that tells somebody of failed and late runs, and a worker."""
     place = lasting_place
     with Postgres(place / "postgres") as database, PrefectServer(place / "prefect", database.url) as prefect:
@@ -68,7 +80,7 @@ def servers(lasting_place, told, postgres_installed):
         block = {"name": "team", "data": data, "block_type_id": kind, "block_schema_id": schema}
         prefect.ask("block_documents/", block)
         worker = PrefectWorker(place / "worker")
-        worker.extra = {**prefect.environment(), "MAPMERGE_NOTIFY": "custom-webhook/team"}
+        worker.extra = {**prefect.environment(), **silent, "MAPMERGE_NOTIFY": "custom-webhook/team"}
         with worker:
             yield prefect, worker
 
@@ -100,20 +112,32 @@ def test_somebody_is_told_that_nobody_takes_a_run_up(servers, told, tmp_path):
     assert ended(prefect, late["id"], 240.0)["type"] == "COMPLETED"
 
 
-def test_a_schedule_begins_a_run_at_its_time(servers, tmp_path):
+def test_a_schedule_begins_a_run_at_its_time_unless_one_still_goes_on(servers, tmp_path):
     prefect, worker = servers
     each_minute = tmp_path / "prefect.yaml"
     each_minute.write_text(FILE.read_text().replace('cron: "*/15 * * * *"', 'cron: "* * * * *"'))
     environment = {**os.environ, **worker.extra, "MAPMERGE_OUTPUT": str(tmp_path / "out")}
     deploy = [sys.executable, "-m", "flows.cli", "deploy", "--production", "--file", str(each_minute)]
+    endless = trigger(prefect, "check-health", store="s3://nowhere/out")
+    wait_for(lambda: state(prefect, endless) == "RUNNING", "it does not begin")
     subprocess.run(deploy, env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    asked = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "flows": {"name": {"any_": ["check-health"]}}}
-    run = wait_for(
-        lambda: [each for each in prefect.ask("flow_runs/filter", asked) if each["auto_scheduled"]],
-        "the schedule does nothing",
-    )[0]
+    turned_away = wait_for(lambda: scheduled(prefect, "CANCELLED"), "the schedule does nothing")[0]
+    assert "concurrency limit reached" in turned_away["state"]["message"]
+    assert turned_away["run_count"] == 0
+    assert state(prefect, endless) == "RUNNING"
+    prefect.ask(f"flow_runs/{endless['id']}/set_state", {"state": {"type": "CANCELLING"}})
+    run = wait_for(lambda: scheduled(prefect, "COMPLETED"), "the schedule goes on doing nothing")[0]
     assert run["start_time"] >= run["expected_start_time"]
     assert run["parameters"]["store"] == str(tmp_path / "out")
     subprocess.run([*deploy[:3], "deploy"], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    asked["flow_runs"]["state"]["type"]["any_"] = ["SCHEDULED"]
-    assert not prefect.ask("flow_runs/filter", asked)
+    assert not scheduled(prefect, "SCHEDULED")
+
+
+def state(prefect, flow_run):
+    return prefect.ask(f"flow_runs/{flow_run['id']}")["state_type"]
+
+
+def scheduled(prefect, kind):
+    """Return the runs of `check-health` in a type of states that nobody asked for."""
+    asked = {"flow_runs": {"state": {"type": {"any_": [kind]}}}, "flows": {"name": {"any_": ["check-health"]}}}
+    return [each for each in prefect.ask("flow_runs/filter", asked) if each["auto_scheduled"]]
