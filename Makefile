@@ -1,7 +1,7 @@
 # The commands of the project. Only python3 (3.11 or newer, with venv) and make are assumed.
 PYTHON ?= python3
 BIN := .venv/bin
-TESTS := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+TESTS := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 40
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # What runs here stays here: nothing is reported to anybody, no token is asked for on one machine.

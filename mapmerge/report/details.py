@@ -1,5 +1,6 @@
 """The drill-down of the report: from a delivered point to its evaluations and to single items."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -9,8 +10,8 @@ from mapmerge.report.items import Contrast, ItemTable, ObjectiveItems, Side, del
 from mapmerge.report.points import points_of
 from mapmerge.report.tables import Cell, Column, table
 
-_STEP, _HEIGHT = 2, 12
-"""Width of a column of the picture, and the height of its upper and of its lower half."""
+_WIDE, _HIGH = 4, 24
+"""Pixels: of a stretch of an item set, and of a picture."""
 
 
 def details(result: Mapping[str, Any], items: ItemTable | None) -> str:
@@ -114,16 +115,17 @@ def _top(contrasts: Sequence[Contrast | None]) -> int:
 
 
 def _picture(seen: Contrast, top: int) -> str:
-    # Gained above the line, lost below it; the numbers beside it say the same to who does not see it.
-    width = _STEP * len(seen.gained.bins)
-    up, down = (_bars(side, top, turn) for side, turn in ((seen.gained, -1), (seen.lost, 1)))
+    # Gained above the line, lost below it; the numbers beside it say the same to who does not see it. A stretch of the
+    # set is one unit wide and an item one unit high: whole numbers, since a report may have thousands of pictures.
+    width = len(seen.gained.bins)
+    up, down = _outline(seen.gained, -1), _outline(seen.lost, 1)
     return (
-        f'<svg class="strip" width="{2 * width}" height="{2 * _HEIGHT}" viewBox="0 {-_HEIGHT} {width} {2 * _HEIGHT}" '
+        f'<svg class="strip" width="{_WIDE * width}" height="{_HIGH}" viewBox="0 {-top} {width} {2 * top}" '
         f'preserveAspectRatio="none" aria-hidden="true"><path class="plus" d="{up}"/><path class="minus" d="{down}"/>'
         f'<path class="level" d="M0 0h{width}"/></svg>'
     )
 
 
-def _bars(side: Side, top: int, turn: int) -> str:
-    heights = (turn * most * _HEIGHT / top for most in side.bins)
-    return "".join(f"M{place * _STEP} 0v{height:.3g}h{_STEP}V0" for place, height in enumerate(heights) if height)
+def _outline(side: Side, turn: int) -> str:
+    steps = "".join(f"V{turn * high}h{len(list(run))}" for high, run in itertools.groupby(side.bins))
+    return f"M0 0{steps}V0"

@@ -1,7 +1,7 @@
 """All servers of one machine from the command line, a run that uses every one of them, and nothing left behind."""
 
 import json
-import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,13 +12,14 @@ import pytest
 
 from infra.services.ports import free_ports
 from infra.services.process import is_alive
-from infra.smoke import ended
 from infra.stack import PORTS, Stack
+from mapmerge.ledger.runs import open_run
 from mapmerge.ledger.store import Store
 from tests.s3_server import reaching
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("postgres_installed")]
 ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial-server.md"
 
 
 @pytest.fixture
@@ -42,7 +43,25 @@ def objects(stack, folder):
         return store.read_many(store.list())
 
 
-def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_family):
+def follow(page, stack, family, folder):
+    """Run the commands of a page between `make up` and `make down`, on models and servers of the test's own."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    script = "".join(["set -e\n", *blocks])
+    for theirs, ours in (
+        ("make up\n", ""),
+        ("make down\n", ""),
+        ("source .venv/bin/activate\n", f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={ROOT}\n"),
+        (". .mapmerge/env\n", f". {stack.env_file}\n"),
+        ("mapmerge zoo build vision --experts 2 --out zoo\n", f"cp -r {family} zoo\n"),
+        ("127.0.0.1:6379", stack.ray.address),
+    ):
+        assert theirs in script
+        script = script.replace(theirs, ours)
+    folder.mkdir()
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+
+
+def test_a_team_uses_all_servers_and_down_leaves_nothing(command, place, digits_family):
     up = command("up")
     assert up.returncode == 0, up.stderr
     assert up.stdout.count(" started ") == 6
@@ -59,15 +78,18 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
     assert f"the Prefect server runs on port {stack.ports['prefect']}" in moved.stderr
     assert command("status").returncode == 0
 
-    words = [digits_family / "study.yaml", "--output", "s3://mapmerge/out", "--run-id", "everywhere"]
-    words += ["--set", "compute.executor=ray", "--set", f"compute.address={stack.ray.address}"]
-    shell = f'. {stack.env_file}; exec "$0" -m flows.cli run "$@"'
-    said = subprocess.run(
-        ["bash", "-c", shell, sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert said.returncode == 0, said.stderr
-    found = prefect.ask("flow_runs/filter", {"flow_runs": {"name": {"any_": ["everywhere"]}}})
-    assert [run["state_type"] for run in found] == ["COMPLETED"]
+    learned = follow(TUTORIAL, stack, digits_family, place / "learner")
+    assert learned.returncode == 0, learned.stdout + learned.stderr
+    assert "s3://mapmerge/out/runs/first" in learned.stdout
+    found = prefect.ask("flow_runs/filter", {"flow_runs": {"name": {"any_": ["first", "second"]}}})
+    assert [run["state_type"] for run in found] == ["COMPLETED", "COMPLETED"]
+    with reaching(environment):
+        first, second = (open_run(f"s3://mapmerge/out/runs/{name}").get_json("result") for name in ("first", "second"))
+    assert first["provenance"]["executor"] == "ray"
+    assert second["evaluations"] < second["evaluations_reused"]
+    health = prefect.ask("deployments/name/check-health/check-health")
+    assert health["parameters"] == {"store": "s3://mapmerge/out", "ray": stack.ray.address}
+    assert [schedule["active"] for schedule in health["schedules"]] == [True]
 
     smoke = command("smoke", "--study", digits_family / "study.yaml")
     assert smoke.returncode == 0, smoke.stdout + smoke.stderr
@@ -75,23 +97,9 @@ def test_a_run_uses_all_servers_and_down_leaves_nothing(command, place, digits_f
     assert [line.split()[0] for line in told[:2] + told[-2:]] == ["triggered", "is", "is", "front"]
     assert told[-2].split()[1] == "Completed"
     assert "s3://mapmerge/smoke/runs/smoke-" in told[-1]
-    health = prefect.ask("deployments/name/check-health/check-health")
-    assert health["parameters"] == {"store": "s3://mapmerge/out", "ray": stack.ray.address}
-    asked = {"parameters": {"min_cpus": os.cpu_count()}}
-    looked = prefect.ask(f"deployments/{health['id']}/create_flow_run", asked)["id"]
-    assert ended(prefect, looked, 120.0)["type"] == "COMPLETED"
     none = command("smoke", "--study", place / "none.yaml")
     assert (none.returncode, none.stdout) == (1, "")
     assert "expected a study file, there is none" in none.stderr
-
-    listed = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "runs", "s3://mapmerge/out"],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert listed.stdout.count("complete") == 1, listed.stdout + listed.stderr
 
     kinds = ("flow_runs", "task_runs", "deployments", "logs", "artifacts", "work_pools")
     texts = {kind: json.dumps(prefect.ask(f"{kind}/filter", {"limit": 200})).encode() for kind in kinds}

@@ -130,10 +130,10 @@ def test_hostile_names_stay_text(make_result: Callable[..., dict[str, Any]]) -> 
 
 
 def test_a_large_front_stays_a_small_page(make_result: Callable[..., dict[str, Any]]) -> None:
-    result = make_result(8, size=50)
+    result = make_result(8, size=100)
     rng = np.random.default_rng(0)
     points = len(delivered(result))
-    assert points == 50
+    assert points == 100
     items = {}
     for objective in result["objectives"]:
         other, *mine = (rng.random((points + 1, 10_000)) < 0.7).astype(np.float32)
