@@ -12,6 +12,9 @@ import ray
 from mapmerge.errors import FailedRunError
 from tasks.resident import one_line
 
+_STARTS = 2
+"""How often Ray is started: it gives its own processes 30 s, which are too few while a machine does something else."""
+
 
 def start_ray(address: str) -> bool:
     """Join or start Ray; True when this process did so and must leave or stop it.
@@ -26,13 +29,17 @@ def start_ray(address: str) -> bool:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address == "local":
-        try:
-            ray.init(address="local", include_dashboard=False, **quiet)
-        except Exception as error:  # Ray raises nothing more particular where its processes are too slow to start
-            raise FailedRunError(
-                f"Ray did not start: {one_line(error)} Is this machine very busy? Go on by `mapmerge resume`, or "
-                "without Ray by `--set compute.executor=serial`"
-            ) from None
+        for left in reversed(range(_STARTS)):
+            try:
+                ray.init(address="local", include_dashboard=False, **quiet)
+                break
+            except Exception as error:  # Ray raises nothing more particular where its processes are too slow to start
+                ray.shutdown()
+                if left == 0:
+                    raise FailedRunError(
+                        f"Ray did not start: {one_line(error)} Is this machine very busy? Go on by `mapmerge resume`, "
+                        "or without Ray by `--set compute.executor=serial`"
+                    ) from None
         return True
     try:
         ray.init(address=address, **quiet)

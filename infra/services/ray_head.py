@@ -12,13 +12,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.services.ports import free_ports
-from infra.services.service import Service, import_path, secret
+from infra.services.service import Service, ServiceError, import_path, secret
 
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """By this Ray takes 127.0.0.1 for this machine's address on Linux too, not one that others reach."""
 
 _ANY = ("--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0")
 """Ports that Ray chooses: those that it would take otherwise are the same for every cluster."""
+
+_GAVE_UP = "timed out during startup"
+"""What Ray says where its own processes do not register within 30 s, as on a machine that does something else."""
+
+_STARTS = 3
+"""How often Ray is started before that is believed."""
 
 _MEMORY = 2**27
 """Bytes of an object store: candidates and outcomes are small."""
@@ -39,9 +45,21 @@ class _RayProcess(Service):
         """Return its settings."""
         return {**self.environment(), "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": import_path()}
 
+    def start(self, *, keep: bool = False) -> None:
+        """Start it as any server, and again where Ray lost patience with itself."""
+        for left in reversed(range(_STARTS)):
+            try:
+                return super().start(keep=keep)
+            except ServiceError:
+                if left == 0 or not self._said(_GAVE_UP):
+                    raise
+
     def _has_registered(self) -> bool:
         """Tell whether its raylet serves, which is said when it has been waited for."""
-        return "Ray runtime started" in self.log.read_text(encoding="utf-8", errors="replace")
+        return self._said("Ray runtime started")
+
+    def _said(self, words: str) -> bool:
+        return self.log.is_file() and words in self.log.read_text(encoding="utf-8", errors="replace")
 
     def prepare(self) -> None:
         """Forget what an earlier process said."""

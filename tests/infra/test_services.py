@@ -165,6 +165,35 @@ def test_ray_lets_nobody_in_without_its_token_and_listens_on_this_machine_alone(
     assert not any(map(is_alive, tree))
 
 
+@pytest.mark.parametrize("slow", [2, 3])
+def test_ray_is_started_again_where_it_lost_patience_with_itself(place, slow):
+    class Slow(RayHead):
+        def command(self):
+            self.starts = getattr(self, "starts", 0) + 1
+            if self.starts <= slow:
+                return [sys.executable, "-c", "raise SystemExit('The current node timed out during startup.')"]
+            return [sys.executable, "-c", SERVES, str(self.ports["ray"])]
+
+    head = Slow(place / "ray")
+    if slow == 3:
+        with pytest.raises(
+            ServiceError, match=r"(?s)the Ray head ended before it answered; .*timed out during startup"
+        ):
+            head.start()
+    else:
+        with head:
+            assert head.is_running
+    assert head.starts == 3
+
+
+SERVES = """
+import socket, sys, time
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))):
+    print("Ray runtime started", flush=True)
+    time.sleep(60)
+"""
+
+
 def test_a_server_that_does_not_start_says_why(place):
     with pytest.raises(
         ServiceError, match=r"(?s)the Prefect server ended before it answered; .*log:.*Application startup failed"
