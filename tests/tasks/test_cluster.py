@@ -19,7 +19,7 @@ def test_ray_that_was_too_slow_to_start_is_started_once_more(monkeypatch, slow):
     monkeypatch.setattr(cluster.ray, "init", start)
     monkeypatch.setattr(cluster.ray, "shutdown", lambda: starts.append("shutdown"))
     if slow == 2:
-        with pytest.raises(FailedRunError, match="Ray did not start: .*timed out.*`mapmerge resume`"):
+        with pytest.raises(FailedRunError, match=r"Ray did not start: .*timed out.*`mapmerge resume`"):
             cluster.start_ray("local")
         assert starts == ["start", "shutdown"] * 2
     else:
