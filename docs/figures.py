@@ -31,6 +31,7 @@ TABLES: dict[str, Callable[[], str]] = {
         running.scale,
         running.prefect_databases,
         running.cancelled,
+        running.nights,
         keeping.ledger,
         keeping.ledger_batches,
         keeping.faults,
