@@ -66,7 +66,7 @@ docs: .venv/.installed-dev ## build the documentation as a site, in build/docs; 
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site -b html . build/docs
 	@echo "build/docs/docs/index.html"
 
-# In an environment of its own: with what it needs, every import of Prefect takes two seconds more.
+# In an environment of its own: what it brings makes every import of jsonschema, and so of Prefect, slower.
 build/cyclonedx: constraints.txt
 	$(PYTHON) -m venv $@
 	$@/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt cyclonedx-bom

@@ -15,7 +15,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -23,13 +23,14 @@ from typing import Any
 
 from benchmarks.machine import write
 from infra.services.ports import free_ports
-from infra.smoke import DEPLOYMENT, ended
+from infra.smoke import ended, trigger
 from infra.stack import BUCKET, PORTS, Stack, open_stack
 from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.runs import open_run
 from mapmerge.ledger.store import Store
 
 _LOOK_S, _PATIENCE_S = 0.5, 1800.0
+_RUN = "run"
 _EVALUATIONS = 200
 """Of a nightly run, on all items."""
 
@@ -64,21 +65,12 @@ def running(folder: Path) -> Iterator[Stack]:
             pass
 
 
-def trigger(stack: Stack, study: Path, output: str, overrides: Sequence[str]) -> str:
-    """Ask for a run, named `run`, in an output of its own below the bucket; returns the id of the flow run."""
-    deployment = stack.prefect.ask(f"deployments/name/{DEPLOYMENT}")["id"]
-    ray = ["compute.executor=ray", f"compute.address={stack.ray.address}"]
-    parameters = {"study": str(study), "output": f"s3://{BUCKET}/{output}", "run_id": "run"}
-    body = {"parameters": parameters | {"overrides": [*ray, *overrides]}}
-    return str(stack.prefect.ask(f"deployments/{deployment}/create_flow_run", body)["id"])
-
-
 def nightly(stack: Stack, study: Path, night: int) -> dict[str, Any]:
     """Tell apart what a run spends on evaluations, and what on all else, from the trigger to its end."""
     began = time.time()
     output = f"nightly-{night}"
     overrides = ["method=map", f"budget.evaluations={_EVALUATIONS // 2}", f"seed={night}"]
-    flow_run = trigger(stack, study, output, overrides)
+    flow_run = trigger(stack, study, output, _RUN, overrides)["id"]
     state = ended(stack.prefect, flow_run, _PATIENCE_S)["type"]
     wall = time.time() - began
     took = _took(output)
@@ -106,14 +98,14 @@ def nightly(stack: Stack, study: Path, night: int) -> dict[str, Any]:
 def late(stack: Stack, study: Path) -> dict[str, Any]:
     """Ask for a run while no worker is there, and tell when the server says that it is late."""
     stack.worker.stop()
-    flow_run, began = trigger(stack, study, "late", []), time.time()
+    flow_run, began = trigger(stack, study, "late", _RUN)["id"], time.time()
     while (name := stack.prefect.ask(f"flow_runs/{flow_run}")["state_name"]) == "Scheduled":
         time.sleep(_LOOK_S)
     return {"step": "late", "state": name, "seconds": time.time() - began}
 
 
 def _uri(output: str) -> str:
-    return f"s3://{BUCKET}/{output}/runs/run"
+    return f"s3://{BUCKET}/{output}/runs/{_RUN}"
 
 
 def _took(output: str) -> list[float]:

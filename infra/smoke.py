@@ -7,6 +7,7 @@ The servers must run (`python -m infra.up`). What this asks and reads, anybody c
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def main() -> int:
     if off := [service.name for service in stack.services if not service.is_running]:
         raise ServiceError(f"expected all servers to run, but {', '.join(off)} is off; start them by `make up`")
     began = time.monotonic()
-    flow_run = trigger(stack, options.study.resolve())
+    flow_run = trigger(stack, options.study.resolve(), "smoke", f"smoke-{time.strftime('%Y%m%d-%H%M%S')}")
     print(row("triggered", flow_run["name"], f"{stack.prefect.address}/runs/flow-run/{flow_run['id']}"), flush=True)
     state = ended(stack.prefect, flow_run["id"], options.patience)
     if state["type"] != "COMPLETED":
@@ -49,14 +50,14 @@ def main() -> int:
     return 0
 
 
-def trigger(stack: Stack, study: Path) -> dict[str, Any]:
-    """Ask Prefect for a run of the deployment; returns the flow run, as Prefect tells it."""
+def trigger(stack: Stack, study: Path, output: str, run_id: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Ask Prefect for a run in a folder of the bucket; returns the flow run, as Prefect tells it."""
     deployment = stack.prefect.ask(f"deployments/name/{DEPLOYMENT}")
     parameters = {
         "study": str(study),
-        "output": f"s3://{BUCKET}/smoke",
-        "run_id": f"smoke-{time.strftime('%Y%m%d-%H%M%S')}",
-        "overrides": ["compute.executor=ray", f"compute.address={stack.ray.address}"],
+        "output": f"s3://{BUCKET}/{output}",
+        "run_id": run_id,
+        "overrides": ["compute.executor=ray", f"compute.address={stack.ray.address}", *overrides],
     }
     asked: dict[str, Any] = stack.prefect.ask(
         f"deployments/{deployment['id']}/create_flow_run", {"parameters": parameters}
