@@ -30,7 +30,8 @@ from mapmerge.ledger.runs import open_run
 from mapmerge.ledger.store import Store
 
 _LOOK_S, _PATIENCE_S = 0.5, 1800.0
-_RUN = "run"
+RUN = "run"
+"""What each run is called, in an output of its own."""
 _EVALUATIONS = 200
 """Of a nightly run, on all items."""
 
@@ -70,11 +71,11 @@ def nightly(stack: Stack, study: Path, night: int) -> dict[str, Any]:
     began = time.time()
     output = f"nightly-{night}"
     overrides = ["method=map", f"budget.evaluations={_EVALUATIONS // 2}", f"seed={night}"]
-    flow_run = trigger(stack, study, output, _RUN, overrides)["id"]
+    flow_run = trigger(stack, study, output, RUN, overrides)["id"]
     state = ended(stack.prefect, flow_run, _PATIENCE_S)["type"]
     wall = time.time() - began
-    took = _took(output)
-    rounds = [event for event in open_run(_uri(output)).events() if event["kind"] == "round"]
+    took = [seconds for seconds, _ in stored(output)]
+    rounds = [event for event in open_run(run_uri(output)).events() if event["kind"] == "round"]
     times = [began, *(_seconds(event["time"]) for event in rounds)]
     forward, actors = sum(took), stack.ray.num_cpus + stack.node.num_cpus
     return {
@@ -98,21 +99,23 @@ def nightly(stack: Stack, study: Path, night: int) -> dict[str, Any]:
 def late(stack: Stack, study: Path) -> dict[str, Any]:
     """Ask for a run while no worker is there, and tell when the server says that it is late."""
     stack.worker.stop()
-    flow_run, began = trigger(stack, study, "late", _RUN)["id"], time.time()
+    flow_run, began = trigger(stack, study, "late", RUN)["id"], time.time()
     while (name := stack.prefect.ask(f"flow_runs/{flow_run}")["state_name"]) == "Scheduled":
         time.sleep(_LOOK_S)
     return {"step": "late", "state": name, "seconds": time.time() - began}
 
 
-def _uri(output: str) -> str:
-    return f"s3://{BUCKET}/{output}/runs/{_RUN}"
+def run_uri(output: str) -> str:
+    """Return the URI of the run in an output below the bucket."""
+    return f"s3://{BUCKET}/{output}/runs/{RUN}"
 
 
-def _took(output: str) -> list[float]:
-    """Return the seconds that each evaluation of an output took."""
+def stored(output: str) -> list[tuple[float, float]]:
+    """Return, of each evaluation of an output, the seconds it took and when it was written."""
     store = Store(f"s3://{BUCKET}/{output}")
-    keys = [Path(key).stem for key in store.list("evaluations")]
-    return [kept.seconds for kept in EvaluationLedger(store).get_many(keys).values()]
+    written = {Path(key).stem: found.time for key, found in store.written("evaluations").items()}
+    kept = EvaluationLedger(store).get_many(written)
+    return [(kept[key].seconds, when) for key, when in written.items()]
 
 
 def _seconds(said: str) -> float:

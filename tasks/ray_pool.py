@@ -101,7 +101,6 @@ class RayPool:
                 num_cpus=self._compute.num_cpus,
                 num_gpus=self._compute.num_gpus,
                 max_restarts=0,  # a restarted actor would measure again what nobody asked for: this pool replaces it
-                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}},
             )
             .remote(self._blueprint)
         )
