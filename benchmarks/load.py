@@ -56,11 +56,15 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="mapmerge-load-") as name, running(Path(name)) as stack:
         _widen(max(options.together, options.load))
-        results.append(together(stack, options.study.resolve(), options.together))
-        for row in [None, *soak(stack, write_family(Path(name, "linear"), _EXPERTS), options.load, options.soak)]:
-            results += [row] if row else []
-            print(results[-1], flush=True)
+        for row in _steps(stack, options, write_family(Path(name, "linear"), _EXPERTS)):
+            results.append(row)
+            print(row, flush=True)
             write(options.out, "load", results, evaluations=_EVALUATIONS)
+
+
+def _steps(stack: Stack, options: argparse.Namespace, synthetic: Path) -> Iterator[dict[str, Any]]:
+    yield together(stack, options.study.resolve(), options.together)
+    yield from soak(stack, synthetic, options.load, options.soak)
 
 
 def together(stack: Stack, study: Path, count: int) -> dict[str, Any]:

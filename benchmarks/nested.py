@@ -1,9 +1,8 @@
 """Nested merging against searches over all experts at once, and against models that need no search.
 
-    python -m benchmarks.nested --families zoos/vision-8/study.yaml zoos/vision-16/study.yaml \
-        --experts 2,3,4,5,6,7,8,16 --seeds 3 --out FILE.json
+    python -m benchmarks.nested --family zoos/vision-8/study.yaml --experts 4 --seeds 3 --out FILE.json
 
-For each k the first k experts and objectives of the smallest family that has so many are merged. Preferences are the
+The first k experts and objectives of the family are merged. Preferences are the
 even one and others spread over all that may be wanted. Every method names one merge for each preference, and the merge
 is measured on all held-out items: `value` is the mean by the preference's weights of scores on the scale on which the
 base is 0 and an objective's own expert 1.
@@ -75,19 +74,16 @@ class Row:
 
 
 @lru_cache(maxsize=1)
-def worker_of(families: tuple[Path, ...], k: int) -> Worker:
-    """Return this process's worker for the first k experts and objectives of the smallest family that has them."""
-    written = [(path, yaml.safe_load(path.read_text(encoding="utf-8"))) for path in families]
-    path, whole = min(
-        (each for each in written if len(each[1]["experts"]) >= k), key=lambda each: len(each[1]["experts"])
-    )
+def worker_of(family: Path, k: int) -> Worker:
+    """Return this process's worker for the first k experts and objectives of a family."""
+    whole = yaml.safe_load(family.read_text(encoding="utf-8"))
     first = [f"{key}={json.dumps(whole[key][:k])}" for key in ("experts", "objectives")]
-    return Worker(path, [f"name=first-{k}", *first])
+    return Worker(family, [f"name=first-{k}", *first])
 
 
-def run(families: tuple[Path, ...], row: Row, preferences: int) -> list[dict[str, Any]]:
+def run(family: Path, row: Row, preferences: int) -> list[dict[str, Any]]:
     """Find a merge for every preference, and measure what they are worth."""
-    worker = worker_of(families, row.k)
+    worker = worker_of(family, row.k)
     wanted = preference_grid(preferences, row.k)
     if row.method in NESTED:
         merges, counts, whole = _nested(worker, row, wanted)
@@ -215,8 +211,8 @@ def _place(one: dict[str, Any]) -> tuple[int, int, int, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--families", type=Path, nargs="+", required=True, help="study files")
-    parser.add_argument("--experts", default="2,3,4,5,6,7,8", help="comma-separated: the first k of a family")
+    parser.add_argument("--family", type=Path, required=True, help="its study file")
+    parser.add_argument("--experts", type=int, required=True, help="k: the first so many of the family are merged")
     parser.add_argument("--methods", default=",".join(METHODS), help="comma-separated")
     parser.add_argument("--preferences", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
@@ -224,21 +220,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
 
-    families = tuple(path.resolve() for path in options.families)
+    family, k = options.family.resolve(), options.experts
     results: list[dict[str, Any]] = []
     if options.out.is_file():
         results = json.loads(options.out.read_text(encoding="utf-8"))["results"]
     done = {Row(one["k"], one["method"], one["seed"]) for one in results}
-    ks = sorted(map(int, options.experts.split(",")), reverse=True)  # the longest first
     wanted = [
         Row(k, method, seed)
-        for k in ks
         for method in options.methods.split(",")
         for seed in range(options.seeds)
         if k <= _MOST.get(method, k)
     ]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        begun = [pool.submit(run, families, row, options.preferences) for row in wanted if row not in done]
+        begun = [pool.submit(run, family, row, options.preferences) for row in wanted if row not in done]
         for one in as_completed(begun):
             found = one.result()
             results = sorted([*results, *found], key=_place)

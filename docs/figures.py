@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.tables import fits, keeping, methods, running
+from docs.tables import fits, keeping, methods, running, serving
 
 PAGE = Path(__file__).parent / "benchmarks.md"
 
@@ -31,7 +31,11 @@ TABLES: dict[str, Callable[[], str]] = {
         running.scale,
         running.prefect_databases,
         running.cancelled,
-        running.nights,
+        serving.nights,
+        serving.together,
+        serving.loads,
+        serving.loads_memory,
+        serving.from_clone,
         keeping.ledger,
         keeping.ledger_batches,
         keeping.faults,

@@ -88,7 +88,8 @@ def win_rate() -> str:
 def nested() -> str:
     """Return what nested merging costs and is worth beside searches over all experts: means over preferences, seeds."""
     rows = []
-    for entry in read("nested")["summary"]:
+    raws = sorted((read(path.stem) for path in RESULTS.glob("nested-k*.json")), key=lambda raw: raw["summary"][0]["k"])
+    for entry in (entry for raw in raws for entry in raw["summary"]):
         k, value, spread = entry["k"], entry["value"], entry["value_sd"]
         whole = "" if entry["method"] in ("map", "adaptive") else f"{entry['evaluations_of_all']:,.0f}"
         shown = f"{value:.3f}" if spread is None else f"{value:.3f} ({spread:.3f})"

@@ -137,32 +137,3 @@ def cancelled() -> str:
         rows.append((where, len(there), *spread, sum(row["same_front"] for row in there)))
     heads = ("Ray", "runs", "actors gone, s", "process gone, s", "called cancelled, s", "resumed to the same front")
     return table(heads, rows)
-
-
-def nights() -> str:
-    """Return what a run with 200 evaluations spends beside them: a row a night."""
-    rows = [
-        (
-            night["night"] + 1,
-            night["evaluations"],
-            f"{night['wall_s']:.0f}",
-            f"{night['forward_s'] / night['actors']:.0f}",
-            f"{night['outside_s']:.0f}",
-            f"{night['to_the_start_s']:.0f}",
-            ", ".join(f"{name} {seconds:.0f}" for name, seconds in night["rounds_s"].items()),
-            f"{night['after_s']:.0f}",
-        )
-        for night in read("servers")["results"]
-        if night["step"] == "nightly"
-    ]
-    heads = (
-        "night",
-        "evaluations",
-        "in all, s",
-        "measuring, s",
-        "all else, s",
-        "to the start, s",
-        "rounds, s",
-        "after, s",
-    )
-    return table(heads, rows)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from mapmerge.errors import BadInputError, ConfigError
 from mapmerge.records import Array, JsonObject
@@ -184,6 +183,8 @@ class Region:
 
 def sobol(n: int, dimension: int, rng: np.random.Generator) -> Array:
     """Return n scrambled Sobol points of the unit cube, shape [n, dimension]."""
+    from scipy.stats import qmc  # here, because who only reads a front needs none of it, and it loads slowly
+
     points: Array = qmc.Sobol(dimension, rng=rng).random_base2(max(n - 1, 0).bit_length())
     return points[:n]
 

@@ -34,7 +34,7 @@ _PLACE = "check AWS_ENDPOINT_URL and AWS_DEFAULT_REGION, and the bucket of the U
 _ADVICE = {
     "400": f"a wrong endpoint or expired credentials may be the cause; {_CREDENTIALS}",
     "401": _CREDENTIALS,
-    "403": _RIGHTS,
+    "403": f"{_RIGHTS}; or the clock of this machine is wrong",  # an answer without a body says no more
     "AccessDenied": _RIGHTS,
     "AllAccessDisabled": _RIGHTS,
     "CredentialRetrievalError": _CREDENTIALS,

@@ -1,8 +1,7 @@
 """Prediction intervals: from an error on the eta scale to the ends of an interval for the score."""
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from mapmerge.errors import BadInputError
 from mapmerge.records import Array
@@ -42,7 +41,7 @@ def interval(link: Link, eta: Array, sd: Array, *, level: float, freedom: float,
     """
     if not 0.0 < level < 1.0:
         raise BadInputError(f"expected a level between 0 and 1, got {level}")
-    t, z = float(student.ppf(0.5 + level / 2.0, freedom)), float(norm.ppf(0.5 + level / 2.0))
+    t, z = float(stdtrit(freedom, 0.5 + level / 2.0)), float(ndtri(0.5 + level / 2.0))
     mean, reach = link.mean(eta), t * sd
     of_items = (z * link.span) ** 2 * noise * link.variance(link.unit_mean(eta))
     below, above = mean - link.mean(eta - reach), link.mean(eta + reach) - mean

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from safetensors.torch import load_file, save
 
 from infra.services.ports import free_ports
 from infra.services.process import is_alive
+from infra.smoke import ended
 from infra.stack import PORTS, Stack
 from mapmerge.ledger.runs import open_run
 from mapmerge.ledger.store import Store
@@ -61,6 +63,37 @@ def follow(page, stack, family, folder):
     return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
 
 
+def extend_when_an_expert_arrives(stack, zoo):
+    """Put one more expert under a prefix of the bucket, and see the front extended that the tutorial has left there."""
+    weights = [load_file(zoo / name / "model.safetensors") for name in ("upright", "reversed")]
+    between = {name: (weights[0][name] + weights[1][name]) / 2 for name in weights[0]}
+    with reaching(stack.environment()):
+        Store("s3://mapmerge/experts").create("between/model.safetensors", save(between))
+    study, overrides = str(zoo / "study.yaml"), ["compute.executor=ray", f"compute.address={stack.ray.address}"]
+    deployment = stack.prefect.ask("deployments/name/watch-family/watch-family")["id"]
+    asked = {"study": study, "experts": "s3://mapmerge/experts", "overrides": overrides, "settled_minutes": 0}
+
+    def watch():
+        before = {run["id"] for run in searches(stack)}
+        run = stack.prefect.ask(f"deployments/{deployment}/create_flow_run", {"parameters": asked})
+        assert ended(stack.prefect, run["id"], 240.0)["type"] == "COMPLETED"
+        return [run for run in searches(stack) if run["id"] not in before]
+
+    (started,) = watch()
+    assert started["parameters"]["extend"] == "s3://mapmerge/out/runs/second"
+    assert ended(stack.prefect, started["id"], 240.0)["type"] == "COMPLETED"
+    with reaching(stack.environment()):
+        result = open_run(f"s3://mapmerge/out/runs/{started['parameters']['run_id']}").get_json("result")
+    assert result["experts"] == ["upright", "reversed", "between"]
+    assert result["evaluations_reused"] > 0
+    assert watch() == []
+
+
+def searches(stack):
+    """Return the flow runs of `find-front`."""
+    return stack.prefect.ask("flow_runs/filter", {"flows": {"name": {"any_": ["find-front"]}}})
+
+
 def test_a_team_uses_all_servers_and_down_leaves_nothing(command, place, digits_family):
     up = command("up")
     assert up.returncode == 0, up.stderr
@@ -87,6 +120,8 @@ def test_a_team_uses_all_servers_and_down_leaves_nothing(command, place, digits_
         first, second = (open_run(f"s3://mapmerge/out/runs/{name}").get_json("result") for name in ("first", "second"))
     assert first["provenance"]["executor"] == "ray"
     assert second["evaluations"] < second["evaluations_reused"]
+    extend_when_an_expert_arrives(stack, place / "learner" / "zoo")
+
     health = prefect.ask("deployments/name/check-health/check-health")
     assert health["parameters"] == {"store": "s3://mapmerge/out", "ray": stack.ray.address}
     assert [schedule["active"] for schedule in health["schedules"]] == [True]

@@ -1,8 +1,10 @@
 """What S3 refuses, or never answers, is said in words that help and hold no secret."""
 
 import socket
+from datetime import UTC, datetime, timedelta
 from itertools import repeat
 
+import botocore.auth
 import pytest
 
 from mapmerge.errors import BadInputError, StoreAwayError, StoreRefusedError
@@ -80,3 +82,15 @@ def test_expired_credentials_are_said_at_once(spoiled, s3_server, no_pause, call
 def test_a_missing_bucket_is_said_at_once(s3, no_pause, call):
     with pytest.raises(StoreRefusedError, match=r"s3://no-bucket/folder.* NoSuchBucket .*create it"):
         ALL[call](Store("s3://no-bucket/folder"))
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.parametrize("call", ALL)
+def test_a_clock_that_is_wrong_is_said_at_once(s3, no_pause, monkeypatch, hours, call):
+    def now(*, remove_tzinfo=True):
+        time = datetime.now(UTC) + timedelta(hours=hours)
+        return time.replace(tzinfo=None) if remove_tzinfo else time
+
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", now)
+    with pytest.raises(StoreRefusedError, match="clock of this machine is wrong"):
+        ALL[call](Store(s3))

@@ -1,0 +1,116 @@
+"""Tables of runs on all servers of one machine: one at night, many at once, and from an empty clone."""
+
+import statistics
+from typing import Any
+
+from docs.tables.raw import read, table
+
+
+def nights() -> str:
+    """Return what a run with 200 evaluations spends beside them: a row a night."""
+    rows = [
+        (
+            night["night"] + 1,
+            night["evaluations"],
+            f"{night['wall_s']:.0f}",
+            f"{night['forward_s'] / night['actors']:.0f}",
+            f"{night['outside_s']:.0f}",
+            f"{night['to_the_start_s']:.0f}",
+            ", ".join(f"{name} {seconds:.0f}" for name, seconds in night["rounds_s"].items()),
+            f"{night['after_s']:.0f}",
+        )
+        for night in _steps("servers", "nightly")
+    ]
+    heads = (
+        "night",
+        "evaluations",
+        "in all, s",
+        "measuring, s",
+        "all else, s",
+        "to the start, s",
+        "rounds, s",
+        "after, s",
+    )
+    return table(heads, rows)
+
+
+def together() -> str:
+    """Return how studies that run at once share the actors."""
+    (row,) = _steps("load", "together")
+    shares = row["evaluations_together"]
+    cells = (
+        row["studies"],
+        row["states"].count("COMPLETED"),
+        sum(row["evaluations"]),
+        f"{row['wall_s']:.0f}",
+        f"{row['together_s']:.0f}",
+        f"{min(shares)} to {max(shares)}",
+        f"{row['furthest_from_fair']:.0%}",
+        len(row["problems"]),
+    )
+    heads = (
+        "studies",
+        "completed",
+        "evaluations",
+        "in all, s",
+        "all measure for, s",
+        "evaluations of each in that time",
+        "furthest from the mean",
+        "not as manifests say",
+    )
+    return table(heads, [cells])
+
+
+def loads() -> str:
+    """Return what became of loads of runs."""
+    rows = _steps("load", "load")
+    walls = [row["wall_s"] for row in rows]
+    cells = (
+        len(rows),
+        rows[0]["runs"],
+        sum(row["failed"] for row in rows),
+        sum(len(row["problems"]) for row in rows),
+        f"{rows[-1]['minutes']:.0f}",
+        f"{statistics.median(walls):.0f} ({min(walls):.0f} to {max(walls):.0f})",
+    )
+    heads = ("loads", "runs in each", "failed", "not as manifests say", "minutes in all", "a load, s")
+    return table(heads, [cells])
+
+
+def loads_memory() -> str:
+    """Return the memory of every server before the first load, after it, half-way, and after the last."""
+    rows = _steps("load", "load")
+    middle = rows[len(rows) // 2]
+    cells = []
+    for server, before in rows[0]["memory_mb_before"].items():
+        after = [row["memory_mb"][server] for row in (rows[0], middle, rows[-1])]
+        growth = f"{after[-1] / after[0] - 1.0:+.0%}"
+        cells.append((server, f"{before:.0f}", *(f"{each:.0f}" for each in after), growth))
+    heads = (
+        "server",
+        "before, MB",
+        "after one load",
+        f"after {middle['load'] + 1}",
+        f"after {len(rows)}",
+        "from one to the last",
+    )
+    return table(heads, cells)
+
+
+def from_clone() -> str:
+    """Return the seconds of each command from an empty clone on."""
+    rows = [
+        (
+            row["clone"] + 1,
+            *(f"{seconds:.0f}" for seconds in row["seconds"].values()),
+            f"{row['in_all_s']:.0f}",
+            ", ".join(row["failed"]) or "none",
+        )
+        for row in read("from_clone")["results"]
+    ]
+    commands = read("from_clone")["results"][0]["seconds"]
+    return table(("clone", *(f"`make {name}`, s" for name in commands), "to the front, s", "failed"), rows)
+
+
+def _steps(name: str, step: str) -> list[dict[str, Any]]:
+    return [row for row in read(name)["results"] if row["step"] == step]
