@@ -54,7 +54,8 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which runs find all of them."""
-        return self.seaweed.environment() | self.prefect.environment() | self.ray.environment()
+        parts = self.seaweed, self.prefect, self.ray, self.worker
+        return {name: value for part in parts for name, value in part.environment().items()}
 
     def start(self) -> Iterator[tuple[Service, bool]]:
         """Start what does not run, and let it go on; yields each that runs now, and whether it was started.

@@ -78,22 +78,15 @@ def loads() -> str:
 
 
 def loads_memory() -> str:
-    """Return the memory of every server before the first load, after it, half-way, and after the last."""
+    """Return the memory of every server before the first load, after each, and how much more the last one left."""
     rows = _steps("load", "load")
-    middle = rows[len(rows) // 2]
     cells = []
     for server, before in rows[0]["memory_mb_before"].items():
-        after = [row["memory_mb"][server] for row in (rows[0], middle, rows[-1])]
-        growth = f"{after[-1] / after[0] - 1.0:+.0%}"
-        cells.append((server, f"{before:.0f}", *(f"{each:.0f}" for each in after), growth))
-    heads = (
-        "server",
-        "before, MB",
-        "after one load",
-        f"after {middle['load'] + 1}",
-        f"after {len(rows)}",
-        "from one to the last",
-    )
+        after = [row["memory_mb"][server] for row in rows]
+        growth = (after[-1] / after[0] - 1.0, after[-1] / after[-2] - 1.0)
+        memory, more = (f"{each:.0f}" for each in (before, *after)), (f"{each:+.1%}" for each in growth)
+        cells.append((server, *memory, *more))
+    heads = ("server", "before, MB", *(f"after {row['load'] + 1}" for row in rows), "first to last", "last one")
     return table(heads, cells)
 
 

@@ -21,6 +21,7 @@ def deploy(options: argparse.Namespace) -> int:
         options.pool or written.work_pool.name,
         options.type,
         options.image or environment.get("MAPMERGE_IMAGE") or None,
+        options.python or environment.get("MAPMERGE_PYTHON") or None,
         options.production or _is_true("MAPMERGE_PRODUCTION", environment.get("MAPMERGE_PRODUCTION", "")),
     )
     with open_api() as api:

@@ -1,6 +1,7 @@
 """From what is written to what should be on the server: schemas of flows, schedules in force, the version."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,12 +41,15 @@ class Options:
         pool: name of the work pool.
         kind: its type.
         image: what runs in containers; required of all types but `process`.
+        python: path of the Python of the workers, in which flow runs of type `process` begin at once; without it
+            Prefect first starts a process that looks for code to fetch, of which there is none.
         production: whether schedules are in force.
     """
 
     pool: str
     kind: PoolType
     image: str | None
+    python: str | None
     production: bool
 
 
@@ -56,7 +60,7 @@ def things(written: Written, options: Options, api: PrefectApi) -> tuple[list[Th
         BadInputError: an option is missing, a flow has no such parameter, or the server no such notification block.
     """
     pool = options.pool
-    wanted: list[Thing] = [_work_pool(written.work_pool, options)]
+    wanted: list[Thing] = [work_pool(written.work_pool, options)]
     wanted += [QueueThing(pool, queue.name, queue.model_dump(exclude={"name"})) for queue in written.work_pool.queues]
     notes = []
     release = release_of(ROOT)
@@ -138,7 +142,12 @@ def _missing(required: Sequence[str], parameters: Mapping[str, Any], schedule: S
     return [name for name in required if name not in parameters and name not in schedule.parameters]
 
 
-def _work_pool(written: WorkPool, options: Options) -> WorkPoolThing:
+def work_pool(written: WorkPool, options: Options) -> WorkPoolThing:
+    """Return a work pool as it should be.
+
+    Raises:
+        BadInputError: no image where one is needed.
+    """
     template = json.loads((FILE.parent / "work-pools" / f"{options.kind}.json").read_text(encoding="utf-8"))
     if "image" in template["variables"]["properties"]:
         if options.image is None:
@@ -146,6 +155,8 @@ def _work_pool(written: WorkPool, options: Options) -> WorkPoolThing:
                 f"--type {options.kind}: say by --image or MAPMERGE_IMAGE in which image flow runs begin"
             )
         template["variables"]["properties"]["image"]["default"] = options.image
+    if options.python is not None and options.kind == "process":
+        template["variables"]["properties"]["command"]["default"] = shlex.join([options.python, "-m", "prefect.engine"])
     values = {**written.model_dump(include={"description", "concurrency_limit"}), "base_job_template": template}
     return WorkPoolThing(options.pool, options.kind, values)
 

@@ -32,6 +32,10 @@ class PrefectWorker(Service):
         """Its work pool."""
         return f"work pool {POOL!r}"
 
+    def environment(self) -> dict[str, str]:
+        """Return what `mapmerge deploy` is to know of it."""
+        return {"MAPMERGE_PYTHON": sys.executable}
+
     def command(self) -> Sequence[str | Path]:
         """Return the command line."""
         return [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
@@ -39,6 +43,7 @@ class PrefectWorker(Service):
     def own_environment(self) -> dict[str, str]:
         """Return its settings; whatever folder runs begin in, they find the code of this repository."""
         return {
+            **self.environment(),
             "PREFECT_HOME": str(self.folder / "home"),
             "PREFECT_WORKER_QUERY_SECONDS": "2",  # the server is near
             "PYTHONPATH": import_path(),

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from flows.deploying.declared import FILE, Options, PoolType, deployment, release_of
+from flows.deploying.declared import FILE, Options, PoolType, deployment, release_of, work_pool
 from flows.deploying.written import read_written
 from mapmerge.errors import BadInputError, ConfigError, MissingFileError
 
@@ -20,7 +20,7 @@ SET = {
     "MAPMERGE_EXPERTS": "s3://bucket/experts",
     "MAPMERGE_NOTIFY": "slack-webhook/mapmerge",
 }
-PRODUCTION = Options("mapmerge", "process", None, production=True)
+PRODUCTION = Options("mapmerge", "process", None, None, production=True)
 WRITTEN = {each.name: each for each in read_written(FILE, SET).deployments}
 TEMPLATES = {path.stem: json.loads(path.read_text()) for path in (FILE.parent / "work-pools").iterdir()}
 
@@ -63,7 +63,7 @@ def test_a_person_is_asked_for_what_no_variable_says():
 
 def test_schedules_are_in_force_in_production_and_only_with_all_that_they_need():
     assert [each["active"] for each in values("prune-store")[0]["schedules"]] == [True]
-    quiet = Options("mapmerge", "process", None, production=False)
+    quiet = Options("mapmerge", "process", None, None, production=False)
     assert [each["active"] for each in values("prune-store", options=quiet)[0]["schedules"]] == [False]
     said, notes = values("watch-family", {"MAPMERGE_OUTPUT": "/out"})
     assert [each["active"] for each in said["schedules"]] == [False]
@@ -122,6 +122,17 @@ def test_a_parameter_or_a_flow_that_is_not_there_is_named(tmp_path):
         (one,) = [each for each in written.deployments if each.name == "prune-store"]
         with pytest.raises(BadInputError, match=re.escape(why)):
             deployment(one, PRODUCTION, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("python", "command"), [(None, None), ("/opt/a b/python", "'/opt/a b/python' -m prefect.engine")]
+)
+def test_runs_begin_in_the_python_of_the_workers(python, command):
+    written = read_written(FILE, SET).work_pool
+    for kind in TEMPLATES:
+        pool = work_pool(written, Options("mapmerge", kind, "m:1", python, production=False))
+        variables = pool.values["base_job_template"]["variables"]["properties"]
+        assert variables["command"].get("default") == (command if kind == "process" else None)
 
 
 def test_the_version_is_what_git_says_and_that_of_the_package_without_git(tmp_path):

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -127,7 +128,8 @@ def test_a_schedule_begins_a_run_at_its_time_unless_one_still_goes_on(servers, t
     assert state(prefect, endless) == "RUNNING"
     prefect.ask(f"flow_runs/{endless['id']}/set_state", {"state": {"type": "CANCELLING"}})
     run = wait_for(lambda: scheduled(prefect, "COMPLETED"), "the schedule goes on doing nothing")[0]
-    assert run["start_time"] >= run["expected_start_time"]
+    begun, meant = (datetime.fromisoformat(run[time]) for time in ("start_time", "expected_start_time"))
+    assert begun > meant - timedelta(seconds=10)  # so much before its time a worker may start the process of a run
     assert run["parameters"]["store"] == str(tmp_path / "out")
     subprocess.run([*deploy[:3], "deploy"], env=environment, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     assert not scheduled(prefect, "SCHEDULED")
