@@ -13,6 +13,7 @@ to S3. In the end each is compared with its manifest.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from mapmerge.errors import MapmergeError
 from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.runs import open_run
 
+STEPS = ("together", "load")
 _PATIENCE_S = 3600.0
 _EVALUATIONS = 400
 """Of the design of each of the eight studies, on all items: so many that they all measure together for minutes."""
@@ -49,23 +51,28 @@ _SETTLE_S = 20.0
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", type=Path, required=True, help="a study of two objectives")
+    parser.add_argument("--steps", default=",".join(STEPS), help="rows of others stay (default %(default)s)")
     parser.add_argument("--together", type=int, default=8, help="studies at once (default %(default)s)")
     parser.add_argument("--load", type=int, default=20, help="runs at once (default %(default)s)")
     parser.add_argument("--soak", type=float, default=30.0, help="minutes (default %(default)g)")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    results: list[dict[str, Any]] = []
+    steps = options.steps.split(",")
+    before = json.loads(options.out.read_text(encoding="utf-8"))["results"] if options.out.is_file() else []
+    results: list[dict[str, Any]] = [row for row in before if row["step"] not in steps]
     with tempfile.TemporaryDirectory(prefix="mapmerge-load-") as name, running(Path(name)) as stack:
         _widen(max(options.together, options.load))
-        for row in _steps(stack, options, write_family(Path(name, "linear"), _EXPERTS)):
+        for row in _rows(stack, options, steps, write_family(Path(name, "linear"), _EXPERTS)):
             results.append(row)
             print(row, flush=True)
             write(options.out, "load", results, evaluations=_EVALUATIONS)
 
 
-def _steps(stack: Stack, options: argparse.Namespace, synthetic: Path) -> Iterator[dict[str, Any]]:
-    yield together(stack, options.study.resolve(), options.together)
-    yield from soak(stack, synthetic, options.load, options.soak)
+def _rows(stack: Stack, options: argparse.Namespace, steps: Sequence[str], synthetic: Path) -> Iterator[dict[str, Any]]:
+    if "together" in steps:
+        yield together(stack, options.study.resolve(), options.together)
+    if "load" in steps:
+        yield from soak(stack, synthetic, options.load, options.soak)
 
 
 def together(stack: Stack, study: Path, count: int) -> dict[str, Any]:

@@ -43,7 +43,12 @@ class _RayProcess(Service):
 
     def own_environment(self) -> dict[str, str]:
         """Return its settings."""
-        return {**self.environment(), "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": import_path()}
+        return {
+            **self.environment(),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",  # 15 by default, for which Linux shares processors among actors badly
+            "PYTHONPATH": import_path(),
+        }
 
     def start(self, *, keep: bool = False) -> None:
         """Start it as any server, and again where Ray lost patience with itself."""
