@@ -58,6 +58,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     steps = options.steps.split(",")
+    if unknown := set(steps) - set(STEPS):
+        parser.error(f"--steps: expected some of {', '.join(STEPS)}, came {', '.join(sorted(unknown))}")
     before = json.loads(options.out.read_text(encoding="utf-8"))["results"] if options.out.is_file() else []
     results: list[dict[str, Any]] = [row for row in before if row["step"] not in steps]
     with tempfile.TemporaryDirectory(prefix="mapmerge-load-") as name, running(Path(name)) as stack:
