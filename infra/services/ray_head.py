@@ -47,6 +47,7 @@ class _RayProcess(Service):
             **self.environment(),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",  # 15 by default, for which Linux shares processors among actors badly
+            "RAY_task_events_report_interval_ms": "0",  # a history of tasks, for a dashboard that is not there
             "PYTHONPATH": import_path(),
         }
 
@@ -97,6 +98,10 @@ class RayHead(_RayProcess):
         super().__init__(folder, {"ray": ray if port is None else port, "client": client})
         self.num_cpus, self.memory = num_cpus or os.cpu_count() or 1, memory
         self.token = self.folder / "token"
+
+    def own_environment(self) -> dict[str, str]:
+        """Return its settings; a head that runs for months is not to remember every actor of that time."""
+        return {**super().own_environment(), "RAY_maximum_gcs_destroyed_actor_cached_count": "1000"}
 
     def command(self) -> Sequence[str | Path]:
         """Return the command line."""
