@@ -1,11 +1,9 @@
 """All servers of one machine from the command line, a run that uses every one of them, and nothing left behind."""
 
 import json
-import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,10 +15,10 @@ from infra.smoke import ended
 from infra.stack import PORTS, Stack
 from mapmerge.ledger.runs import open_run
 from mapmerge.ledger.store import Store
+from tests.following import ROOT, follow, shell_blocks
 from tests.s3_server import reaching
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("postgres_installed")]
-ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial-server.md"
 
 
@@ -45,22 +43,17 @@ def objects(stack, folder):
         return store.read_many(store.list())
 
 
-def follow(page, stack, family, folder):
-    """Run the commands of a page between `make up` and `make down`, on models and servers of the test's own."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-    script = "".join(["set -e\n", *blocks])
-    for theirs, ours in (
-        ("make up\n", ""),
-        ("make down\n", ""),
-        ("source .venv/bin/activate\n", f"export PATH={Path(sys.executable).parent}:$PATH PYTHONPATH={ROOT}\n"),
-        (". .mapmerge/env\n", f". {stack.env_file}\n"),
-        ("mapmerge zoo build vision --experts 2 --out zoo\n", f"cp -r {family} zoo\n"),
-        ("127.0.0.1:6379", stack.ray.address),
-    ):
-        assert theirs in script
-        script = script.replace(theirs, ours)
+def learn(stack, family, folder):
+    """Run the commands of the tutorial between `make up` and `make down`."""
     folder.mkdir()
-    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True)
+    changes = {
+        "make up\n": "",
+        "make down\n": "",
+        ". .mapmerge/env\n": f". {stack.env_file}\n",
+        "mapmerge zoo build vision --experts 2 --out zoo\n": f"cp -r {family} zoo\n",
+        "127.0.0.1:6379": stack.ray.address,
+    }
+    return follow("".join(shell_blocks(TUTORIAL)), changes, folder)
 
 
 def extend_when_an_expert_arrives(stack, zoo):
@@ -111,7 +104,7 @@ def test_a_team_uses_all_servers_and_down_leaves_nothing(command, place, digits_
     assert f"the Prefect server runs on port {stack.ports['prefect']}" in moved.stderr
     assert command("status").returncode == 0
 
-    learned = follow(TUTORIAL, stack, digits_family, place / "learner")
+    learned = learn(stack, digits_family, place / "learner")
     assert learned.returncode == 0, learned.stdout + learned.stderr
     assert "s3://mapmerge/out/runs/first" in learned.stdout
     found = prefect.ask("flow_runs/filter", {"flow_runs": {"name": {"any_": ["first", "second"]}}})
