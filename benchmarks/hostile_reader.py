@@ -82,10 +82,10 @@ def main() -> None:
 
 
 def _spoilt(name: str, count: int, seed: int, out: Path) -> None:
-    from benchmarks.hostile_inputs import mutated, reader
+    from benchmarks.hostile_inputs import READERS, mutated
     from mapmerge.randomness import generator
 
-    target, rng = reader(name), generator(seed, "hostile", name)
+    target, rng = READERS[name](_folder(out)), generator(seed, "hostile", name)
     tally = Tally(target)
     for bomb in target.bombs():
         tally.read(bomb)
@@ -99,11 +99,11 @@ def _guided(name: str, count: int, seed: int, out: Path) -> None:
     import numpy as np
 
     with atheris.instrument_imports(include=["mapmerge", "yaml"]):
-        from benchmarks.hostile_inputs import reader
+        from benchmarks.hostile_inputs import READERS
 
-        target = reader(name)
+        target = READERS[name](_folder(out))
     tally = Tally(target)
-    corpus = Path(tempfile.mkdtemp(prefix="mapmerge-hostile-"))
+    corpus = _folder(out)
     for index, example in enumerate(target.examples):
         (corpus / str(index)).write_bytes(example)
 
@@ -125,6 +125,11 @@ def _guided(name: str, count: int, seed: int, out: Path) -> None:
     options = [f"-seed={seed + 1}", f"-max_len={longest}", "-len_control=0", "-timeout=0", "-rss_limit_mb=0"]
     atheris.Setup([name, *options, str(corpus)], one, custom_mutator=mutate)
     atheris.Fuzz()
+
+
+def _folder(out: Path) -> Path:
+    """Return a new folder beside the tally, whose folder goes when it has been read."""
+    return Path(tempfile.mkdtemp(dir=out.parent))
 
 
 def _peak() -> int:

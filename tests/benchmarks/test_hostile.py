@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.hostile_inputs import READERS, mutated, reader
+from benchmarks.hostile_inputs import READERS, mutated
 from mapmerge.errors import MapmergeError
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def readers():
-    return {name: reader(name) for name in READERS}
+def readers(tmp_path_factory):
+    return {name: make(tmp_path_factory.mktemp(name)) for name, make in READERS.items()}
 
 
 @pytest.mark.parametrize("name", READERS)
