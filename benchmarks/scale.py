@@ -95,8 +95,8 @@ def measure(folder: Path, k: int, overrides: Sequence[str] = ()) -> dict[str, An
     return {"k": k, **_costs(folder, k), **_times(folder, began, used)}
 
 
-def write_family(folder: Path, k: int) -> Path:
-    """Write base, experts, item sets and a study for k experts, and return the study's file."""
+def write_family(folder: Path, k: int, *, items: int = ITEMS) -> Path:
+    """Write base, experts, sets of so many items and a study for k experts, and return the study's file."""
     rng = generator(0, "scale", str(k))
     base = rng.standard_normal((CLASSES, INPUTS))
     common = rng.standard_normal((-(-k // _CLUSTER), CLASSES, INPUTS))
@@ -110,8 +110,8 @@ def write_family(folder: Path, k: int) -> Path:
     for name, weight in zip(names, experts, strict=True):
         _write_model(folder / f"{name}.safetensors", weight)
         for split in ("search", "held_out"):
-            inputs = rng.standard_normal((ITEMS, INPUTS)).astype(np.float32)
-            chance = rng.gumbel(size=(ITEMS, CLASSES))  # labels are drawn from the expert's own softmax
+            inputs = rng.standard_normal((items, INPUTS)).astype(np.float32)
+            chance = rng.gumbel(size=(items, CLASSES))  # labels are drawn from the expert's own softmax
             labels = (inputs @ weight.T / 2.0 + chance).argmax(axis=1)
             write_item_set(folder / f"{name}-{split}.safetensors", torch.from_numpy(inputs), torch.from_numpy(labels))
     study = {

@@ -10,9 +10,6 @@ from mapmerge.report.items import Contrast, ItemTable, ObjectiveItems, Side, del
 from mapmerge.report.points import points_of
 from mapmerge.report.tables import Cell, Column, table
 
-_WIDE, _HIGH = 4, 24
-"""Pixels: of a stretch of an item set, and of a picture."""
-
 
 def details(result: Mapping[str, Any], items: ItemTable | None) -> str:
     """Return one closed `details` element for each delivered point, in the order of the points.
@@ -120,12 +117,16 @@ def _picture(seen: Contrast, top: int) -> str:
     width = len(seen.gained.bins)
     up, down = _outline(seen.gained, -1), _outline(seen.lost, 1)
     return (
-        f'<svg class="strip" width="{_WIDE * width}" height="{_HIGH}" viewBox="0 {-top} {width} {2 * top}" '
-        f'preserveAspectRatio="none" aria-hidden="true"><path class="plus" d="{up}"/><path class="minus" d="{down}"/>'
-        f'<path class="level" d="M0 0h{width}"/></svg>'
+        f'<svg class="strip" viewBox="0 {-top} {width} {2 * top}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path d="{up}"/><path d="{down}"/></svg>'
     )
 
 
 def _outline(side: Side, turn: int) -> str:
-    steps = "".join(f"V{turn * high}h{len(list(run))}" for high, run in itertools.groupby(side.bins))
-    return f"M0 0{steps}V0"
+    # From the middle of one stretch to that of the next; stretches in line need one step.
+    heights = [turn * high for high in side.bins]
+    runs = (
+        (change, len(list(run))) for change, run in itertools.groupby(b - a for a, b in itertools.pairwise(heights))
+    )
+    steps = " ".join(f"{run} {run * change}".replace(" -", "-") for change, run in runs)
+    return f"M0 0v{heights[0]}h.5l{steps}h.5V0" if steps else f"M0 0v{heights[0]}h1V0"

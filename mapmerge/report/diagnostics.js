@@ -80,7 +80,7 @@ function drawSurrogates(root, width) {
     const left = (place % columns) * (side + 20);
     const top = Math.floor(place / columns) * (side + 58);
     const box = { left: left + 42, top: top + 62, right: left + side - 8, bottom: top + side + 10 };
-    const pairs = (fit.loo ?? []).filter(({ measured, predicted }) => present(measured) && present(predicted));
+    const pairs = fit.loo.filter(({ measured, predicted }) => present(measured) && present(predicted));
     const range = extent(pairs.flatMap(({ measured, predicted }) => [measured, predicted]));
     const scales = {
       x: scale(range, box.left, box.right, turned(objective), 3),

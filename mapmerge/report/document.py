@@ -50,21 +50,24 @@ def document(
 def embed(value: Any) -> str:
     """Return JSON that can stand inside a `script` element whatever the strings in it say.
 
-    Numbers that are not finite become null, since JSON has no word for them.
+    Numbers that are not finite become null, since JSON has no word for them. Others keep seven significant digits, more
+    than any picture or reader can tell apart, and half the bytes of all of them.
 
-    >>> embed({"name": "</script>", "r2": float("nan")})
-    '{"name":"\\\\u003c/script\\\\u003e","r2":null}'
+    >>> embed({"name": "</script>", "r2": float("nan"), "score": 2 / 3})
+    '{"name":"\\\\u003c/script\\\\u003e","r2":null,"score":0.6666667}'
     """
-    text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_short(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _finite(value: Any) -> Any:
+def _short(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {str(key): _short(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+        return [_short(inner) for inner in value]
+    if isinstance(value, float):
+        return float(f"{value:.7g}") if math.isfinite(value) else None
+    return value
 
 
 def _read(name: str) -> str:

@@ -13,10 +13,10 @@ from mapmerge.ledger.runs import RunFolder
 from mapmerge.recorded import Recorded, recorded
 from mapmerge.result_file import signs_of
 
-LISTED = 20
+LISTED = 12
 """Items that are listed by their number, of those gained and of those lost."""
 
-BINS = 50
+BINS = 40
 """Columns of the picture of an item set."""
 
 

@@ -1,6 +1,8 @@
 // Where the parts meet: read the data, mount the figures, pick the balanced model first.
 const data = JSON.parse(byId("data").textContent);
-stage.points = data.points.map((point, place) => ({ ...point, key: `k${place}` }));
+stage.points = recordsOf(data.points).map((point, place) => ({ ...point, key: `k${place}` }));
+data.history = recordsOf(data.history);
+for (const fit of Object.values(data.surrogates)) fit.loo = recordsOf(fit.loo);
 const front = stage.points.filter((point) => point.kind === "front");
 const many = data.objectives.length;
 
@@ -97,7 +99,7 @@ if (data.comparisons.length) {
 if (Object.keys(data.surrogates).length) {
   const label = "Left-out predictions against measurements, a panel an objective.";
   mountFigure(byId("figure-surrogates"), { label, height: surrogatesHeight, draw: drawSurrogates });
-  describe("caption-surrogates", "Points on the diagonal were predicted exactly. Better is up and to the right.");
+  describe("caption-surrogates", "Points on the diagonal were predicted exactly. Better is up and to the right. Of many, some that are evenly spread are shown.");
 }
 mountTable(byId("all-points"));
 mountPicker(front);

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mapmerge.report.columns import columns
 from mapmerge.report.details import details
 from mapmerge.report.document import document
 from mapmerge.report.formats import objective_decimals
 from mapmerge.report.items import ItemTable
-from mapmerge.report.points import BASELINE_NAMES, KIND_WORDS, points_of
+from mapmerge.report.points import BASELINE_NAMES, KIND_WORDS, points_of, spread
 from mapmerge.report.sections import BASELINE_WORDS, sections_of
 
 SCRIPTS = (
     "draw.js",
+    "columns.js",
     "axes.js",
     "marks.js",
     "figure.js",
@@ -27,6 +29,9 @@ SCRIPTS = (
     "page.js",
 )
 """The page's own scripts, in the order in which they build on each other."""
+
+MOST_LEFT_OUT = 250
+"""Left-out predictions in the picture of an objective; hundreds of points already cover each other."""
 
 
 def render(result: Mapping[str, Any], items: ItemTable | None = None) -> str:
@@ -56,12 +61,15 @@ def _page_data(result: Mapping[str, Any]) -> dict[str, Any]:
         "experts": result["experts"],
         "objectives": result["objectives"],
         "decimals": objective_decimals(result, [p.record for p in points]),
-        "points": [point.to_json() for point in points],
+        "points": columns([point.to_json() for point in points]),
         "words": KIND_WORDS,
         "baselines": BASELINE_WORDS,
         "spoken": BASELINE_NAMES,
         "hypervolume": result["hypervolume"],
-        "history": result.get("history", []),
+        "history": columns(result.get("history", [])),
         "comparisons": result.get("comparisons", []),
-        "surrogates": result.get("surrogates", {}),
+        "surrogates": {
+            name: {**fit, "loo": columns(spread(fit.get("loo", []), MOST_LEFT_OUT))}
+            for name, fit in result.get("surrogates", {}).items()
+        },
     }

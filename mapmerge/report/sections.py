@@ -326,4 +326,4 @@ def _signed(value: float | None, digits: int) -> str:
 
 
 def _order(value: float | None) -> float | str:
-    return "" if value is None else value
+    return "" if value is None else float(f"{value:.7g}")
