@@ -117,7 +117,7 @@ def _picture(seen: Contrast, top: int) -> str:
     width = len(seen.gained.bins)
     up, down = _outline(seen.gained, -1), _outline(seen.lost, 1)
     return (
-        f'<svg class="strip" viewBox="0 {-top} {width} {2 * top}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<svg viewBox="0 {-top} {width} {2 * top}" preserveAspectRatio="none" aria-hidden="true">'
         f'<path d="{up}"/><path d="{down}"/></svg>'
     )
 

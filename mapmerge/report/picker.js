@@ -92,7 +92,7 @@ function say(text, seen) {
 function scoresTable(point) {
   const rows = data.objectives.map(({ name }) => {
     const digits = data.decimals[name];
-    const spread = (low, high) => html("span", { class: "under" }, low && high ? between(low[name], high[name], digits) : "");
+    const spread = (low, high) => html("small", {}, low && high ? between(low[name], high[name], digits) : "");
     return html("tr", {},
       html("th", { scope: "row" }, name),
       html("td", { class: "num" }, number(point.measured[name], digits), spread(point.low, point.high)),

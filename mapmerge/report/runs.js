@@ -40,7 +40,7 @@ function comparedTable(pair) {
     const shape = svg("svg", { class: "key-mark", width: 18, height: 18, viewBox: "0 0 18 18", "aria-hidden": "true" }, mark(SIDES[side], 9, 9, 4.6));
     const name = run.href ? html("a", { href: run.href }, run.run_id) : run.run_id;
     const numbers = [run.seed, run.paid, run.points.length].map((value) => html("td", { class: "num" }, String(value ?? "–")));
-    const volume = html("td", { class: "num" }, number(run.value), html("span", { class: "under" }, between(run.low, run.high)));
+    const volume = html("td", { class: "num" }, number(run.value), html("small", {}, between(run.low, run.high)));
     return html("tr", {}, html("th", { scope: "row" }, shape, name), html("td", {}, run.study ?? "–"), html("td", {}, run.method ?? "–"), ...numbers, volume);
   });
   const table = html("table", {}, html("caption", { class: "unseen" }, "The two runs"), html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...rows));

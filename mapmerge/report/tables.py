@@ -31,7 +31,7 @@ class Cell:
         attributes = f' class="{escape(classes)}"' if classes else ""
         if self.order is not None:
             attributes += f' data-order="{escape(str(self.order))}"'
-        under = f' <span class="under">{escape(self.under)}</span>' if self.under else ""
+        under = f" <small>{escape(self.under)}</small>" if self.under else ""
         tag, scope = ("th", ' scope="row"') if heading else ("td", "")
         return f"<{tag}{scope}{attributes}>{escape(self.text)}{under}{self.markup}</{tag}>"
 
@@ -86,7 +86,7 @@ def _row(row: Sequence[Cell], style: str) -> str:
 
 
 def _heading(column: Column, *, sortable: bool) -> str:
-    under = f' <span class="under">{escape(column.under)}</span>' if column.under else ""
+    under = f" <small>{escape(column.under)}</small>" if column.under else ""
     words = f"{escape(column.text)}{under}"
     inner = f'<button type="button">{words}</button>' if sortable and column.sortable else words
     numeric = ' class="num"' if column.numeric else ""

@@ -9,7 +9,7 @@ from mapmerge.report.figures import front_svg
 from mapmerge.report.notebook import front_html, front_text
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m\n\"'&<img src=x onerror=alert(1)>"
-TAGS = {"div", "p", "b", "table", "caption", "thead", "tbody", "tr", "th", "td", "span", "img"}
+TAGS = {"div", "p", "b", "table", "caption", "thead", "tbody", "tr", "th", "td", "small", "img"}
 
 
 class Tags(HTMLParser):

@@ -178,8 +178,8 @@ def test_points_that_cannot_be_told_apart_are_named(make_result: Maker) -> None:
 
 def test_promises_and_what_was_kept_of_them_are_in_the_table_of_surrogates(make_result: Maker) -> None:
     page = render(make_result(2))
-    assert '<td class="num bad">+0.021 <span class="under">[0.009, 0.034]</span></td><td class="num">88%</td>' in page
-    assert '<td class="num">+0.003 <span class="under">[−0.010, 0.015]</span></td><td class="num">75%</td>' in page
+    assert '<td class="num bad">+0.021 <small>[0.009, 0.034]</small></td><td class="num">88%</td>' in page
+    assert '<td class="num">+0.003 <small>[−0.010, 0.015]</small></td><td class="num">75%</td>' in page
     assert "promised of the 24 delivered models on average" in page
     assert "The measured hypervolume is 4% below the predicted one." in page
 

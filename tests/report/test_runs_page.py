@@ -79,7 +79,7 @@ def test_one_run_is_listed_linked_charted_and_can_be_ticked() -> None:
     assert "<h1>1 run</h1>" in text
     assert '<a href="runs/first/report.html">first</a>' in text
     assert '<input type="checkbox" class="choose" value="0" aria-label="Compare first">' in text
-    assert '0.500 <span class="under">[0.400, 0.600]</span>' in text
+    assert "0.500 <small>[0.400, 0.600]</small>" in text
     assert text.count('<svg class="thumb"') == 1
     assert "1 complete run, the largest 0.500" in text
     (embedded,) = data(text)
@@ -96,7 +96,7 @@ def test_links_lead_from_where_the_page_lies_or_nowhere() -> None:
 def test_unfinished_and_damaged_runs_are_listed_with_why_and_not_linked() -> None:
     text = page(entry("a", "running"), entry("b", "stopped"), entry("c", "damaged"), entry("d"))
     for name, state in (("a", "running"), ("b", "stopped"), ("c", "damaged")):
-        assert f'<span class="under">why {name} is {state}</span>' in text
+        assert f"<small>why {name} is {state}</small>" in text
     assert re.findall(r"<dt>(\w+)</dt><dd><strong>(\d+)", text)[:4] == [
         ("Complete", "1"),
         ("Running", "1"),
