@@ -1,13 +1,14 @@
 """How fast a search got somewhere."""
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 
-from mapmerge.fronts.dominance import nondominated
-from mapmerge.fronts.indicators import hypervolume
+from mapmerge.fronts.indicators import hypervolumes
 from mapmerge.history import History
 from mapmerge.methods.surfaces import is_sampled
+from mapmerge.records import Array
 from mapmerge.response import ResponseSurfaces
 from mapmerge.study import Study
 
@@ -21,25 +22,20 @@ def course(study: Study, surfaces: ResponseSurfaces) -> list[dict[str, Any]]:
     """
     unit, m, told = study.normalisation(), len(study.objectives), study.history
     smooth = is_sampled(study.brief, told)
-    steps, gains, evaluations, items = [], np.empty((0, m)), 0, 0
+    steps: list[dict[str, Any]] = []
+    gains: list[Array] = []
+    evaluations = items = 0
     for done in told.rounds:
-        alone = History(told.objectives, (done,))
-        seen = alone.observations
+        seen = History(told.objectives, (done,)).observations
         scores = surfaces.scores(seen.coefficients) if smooth else seen.scores
+        asked: defaultdict[bytes, list[int]] = defaultdict(list)
+        for each in done.evaluations:
+            asked[each.coefficients.tobytes()].append(each.items)
         for row, whole, score in zip(seen.coefficients, seen.whole, scores, strict=True):
-            mine = [each for each in done.evaluations if each.coefficients.tobytes() == row.tobytes()]
-            evaluations += len(mine)
-            items += sum(each.items for each in mine)
-            if whole:
-                gains = np.vstack([gains, unit.apply(score * study.signs)])
-                gains = gains[nondominated(gains)]
-            volume = hypervolume(gains, np.zeros(m), seconds=1e-3) if len(gains) else 0.0
-            steps.append(
-                {
-                    "round": done.question.name,
-                    "evaluations": evaluations,
-                    "items_forwarded": items,
-                    "hypervolume": volume,
-                }
-            )
-    return steps
+            evaluations += len(asked[row.tobytes()])
+            items += sum(asked[row.tobytes()])
+            # Who misses a score adds no volume.
+            gains.append(unit.apply(score * study.signs) if whole else np.zeros(m))
+            steps.append({"round": done.question.name, "evaluations": evaluations, "items_forwarded": items})
+    volumes = hypervolumes(np.reshape(gains, (-1, m)), np.zeros(m))
+    return [step | {"hypervolume": volume} for step, volume in zip(steps, volumes.tolist(), strict=True)]

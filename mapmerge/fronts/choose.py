@@ -6,21 +6,21 @@ from numpy.typing import NDArray
 
 from mapmerge.errors import BadInputError
 from mapmerge.fronts.dominance import as_gains, nondominated
-from mapmerge.fronts.indicators import MOST_EXACT, Normalisation
-from mapmerge.fronts.union import union_volume
+from mapmerge.fronts.indicators import MANY, Normalisation
+from mapmerge.fronts.union import union_volumes
 from mapmerge.records import Array
 
 _LARGEST = 16  # overlaps that count from seven objectives on, where a volume of many boxes is slow
-_DRAWS = 2**12  # for the volume of overlaps in so many objectives that there is no exact one
+_DRAWS = 2**12  # for the volume of overlaps in so many objectives that an exact one is slow
 
 
 def choose(gains: Array, count: int, normalisation: Normalisation, *, taken: Array | None = None) -> NDArray[np.intp]:
     """Choose points one by one, each the one that adds most hypervolume to those before it.
 
     The volume that a point alone adds is exact up to six objectives; from seven on only its sixteen largest overlaps
-    with points before it are taken off, and beyond thirty-one objectives these are estimated. Equal input gives equal
-    output, and ties go to the first point. Hypervolume is
-    submodular, so that the greedy choice keeps at least 1 - 1/e of what the best choice of equal size could.
+    with points before it are taken off, and beyond ten objectives all of them are, by estimate. Equal input gives equal
+    output, and ties go to the first point. Hypervolume is submodular, so that the greedy choice keeps at least 1 - 1/e
+    of what the best choice of equal size could.
 
     Args:
         gains: shape [n, m].
@@ -78,8 +78,8 @@ def _covered(box: Array, there: Array) -> float:
     m = len(box)
     if m >= 5:
         overlaps = overlaps[nondominated(overlaps)]
+    if m > MANY:
+        return float(union_volumes(overlaps, _DRAWS)[-1])
     if m >= 7 and len(overlaps) > _LARGEST:
         overlaps = overlaps[np.argsort(-overlaps.prod(axis=1), kind="stable")[:_LARGEST]]
-    if m > MOST_EXACT:
-        return union_volume(overlaps, _DRAWS)
     return float(moocore.hypervolume(overlaps, ref=np.zeros(m), maximise=True))

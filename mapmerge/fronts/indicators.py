@@ -7,16 +7,19 @@ import numpy as np
 
 from mapmerge.errors import BadInputError
 from mapmerge.fronts.dominance import as_gains, nondominated
-from mapmerge.fronts.union import union_volume
+from mapmerge.fronts.union import union_volumes
 from mapmerge.records import Array
 
 _ROUNDING = 1e-9
 """Share of the gains below which a difference is rounding."""
 
-_MANY = 10
+MANY = 10
 """Objectives beyond which directions are too few to fill the space between them."""
 
-MOST_EXACT = 31
+_DRAWS = 2**14
+"""For all volumes of a front that grew: an error below 1 % of the last."""
+
+_MOST_EXACT = 31
 """Objectives that moocore's exact algorithm can take."""
 
 
@@ -88,7 +91,7 @@ def hypervolume(gains: Array, reference: Array, *, seconds: float = 1.0) -> floa
 
     Exact for up to four objectives, and beyond as long as the exact algorithm is predicted to take less than
     `seconds` (at m = 8 and one second: 120 points). Larger fronts are measured along evenly spread directions, always
-    the same ones, or beyond ten objectives by `union.union_volume`; the relative error is then about 0.1 % at one
+    the same ones, or beyond ten objectives by `union.union_volumes`; the relative error is then about 0.1 % at one
     second and 1 % at a thousandth. The clock is never looked at: equal input gives equal output on every machine.
 
     Args:
@@ -114,12 +117,37 @@ def hypervolume(gains: Array, reference: Array, *, seconds: float = 1.0) -> floa
     if len(table) == 0:
         return 0.0
     table = table[nondominated(table)]
-    if _seconds_exact(*table.shape) <= seconds and table.shape[1] <= MOST_EXACT:
+    if _seconds_exact(*table.shape) <= seconds and table.shape[1] <= _MOST_EXACT:
         return float(moocore.hypervolume(table, ref=reference, maximise=True))
-    if table.shape[1] > _MANY:
-        return union_volume(table - reference, int(np.clip(2**16 * seconds, 2**12, 2**16)))
+    if table.shape[1] > MANY:
+        return float(union_volumes(table - reference, int(np.clip(2**16 * seconds, 2**12, 2**16)))[-1])
     rays = int(np.clip(2**18 * seconds, 2**12, 2**18))
     return float(moocore.hv_approx(table, ref=reference, maximise=True, nsamples=rays))
+
+
+def hypervolumes(gains: Array, reference: Array) -> Array:
+    """Measure what the first row dominates, what the first two do, and so on: how a front grew.
+
+    Each as `hypervolume` does in a thousandth of a second, but beyond ten objectives all of them at once.
+
+    Args:
+        gains: shape [n, m], to be maximised, oldest first.
+        reference: shape [m]; points that are not above it everywhere count for nothing.
+
+    Returns:
+        Shape [n].
+
+    >>> hypervolumes(np.array([[2.0, 1.0], [1.0, 1.0], [1.0, 2.0]]), np.array([0.0, 0.0]))
+    array([2., 2., 3.])
+    """
+    if len(gains) and gains.shape[1] > MANY:
+        return union_volumes(np.maximum(gains - reference, 0.0), _DRAWS)
+    grown, front = np.zeros(len(gains)), gains[:0]
+    for place in range(len(gains)):
+        front = np.vstack([front, gains[place]])
+        front = front[nondominated(front)]
+        grown[place] = hypervolume(front, reference, seconds=1e-3)
+    return grown
 
 
 def _seconds_exact(n: int, m: int) -> float:

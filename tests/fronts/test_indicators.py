@@ -11,10 +11,11 @@ from mapmerge.fronts.indicators import (
     Normalisation,
     generational_distance,
     hypervolume,
+    hypervolumes,
     inverted_generational_distance,
     win_rate,
 )
-from mapmerge.fronts.union import union_volume
+from mapmerge.fronts.union import union_volumes
 
 unit = st.floats(0.0, 1.0, width=16)
 pairs = arrays(np.float64, st.tuples(st.integers(1, 6), st.just(3)), elements=unit)
@@ -117,8 +118,17 @@ def test_directions_fill_the_orthant() -> None:
 @given(m=st.integers(2, 8), n=st.integers(1, 12), seed=st.integers(0, 99))
 def test_the_estimated_volume_of_a_union_is_the_exact_one_but_for_its_noise(m, n, seed):
     boxes = 0.3 + 0.7 * np.random.default_rng(seed).random((n, m))
-    exact = hypervolume(boxes, np.zeros(m), seconds=1e9)
-    assert union_volume(boxes, 2**14) == pytest.approx(exact, rel=0.05)
+    exact = [hypervolume(boxes[: done + 1], np.zeros(m), seconds=1e9) for done in range(n)]
+    assert union_volumes(boxes, 2**14) == pytest.approx(exact, rel=0.05)
+
+
+@settings(max_examples=20, deadline=None)
+@given(m=st.sampled_from([2, 8, 11, 32]), n=st.integers(0, 12), seed=st.integers(0, 99))
+def test_each_part_of_a_front_that_grew_has_its_hypervolume(m, n, seed):
+    gains = 0.9 + 0.1 * np.random.default_rng(seed).random((n, m))
+    gains[::3, 0] = -0.1  # not above the reference
+    grown = hypervolumes(gains, np.zeros(m))
+    assert grown == pytest.approx([hypervolume(gains[: done + 1], np.zeros(m)) for done in range(n)], rel=0.05)
 
 
 @pytest.mark.parametrize("m", [32, 128])
