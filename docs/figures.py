@@ -36,6 +36,7 @@ TABLES: dict[str, Callable[[], str]] = {
         serving.loads,
         serving.loads_memory,
         serving.from_clone,
+        serving.pages,
         keeping.ledger,
         keeping.ledger_batches,
         keeping.faults,

@@ -1,4 +1,4 @@
-"""Tables of runs on all servers of one machine: one at night, many at once, and from an empty clone."""
+"""Tables of what teams run: a run at night, many at once, all from an empty clone, and the pages they read."""
 
 import statistics
 from typing import Any
@@ -103,6 +103,39 @@ def from_clone() -> str:
     ]
     commands = read("from_clone")["results"][0]["seconds"]
     return table(("clone", *(f"`make {name}`, s" for name in commands), "to the front, s", "failed"), rows)
+
+
+def pages() -> str:
+    """Return what reports and the page of all runs weigh, how fast they open, and what axe finds: a row a page."""
+    rows = []
+    for page in read("pages")["results"]:
+        grave = page["axe"]["critical"] + page["axe"]["serious"]
+        report = page["page"] == "report"
+        rows.append(
+            (
+                "a report" if report else f"{page['runs']} runs",
+                page["objectives"] if report else "",
+                page["delivered"] if report else "",
+                f"{page['bytes'] / 1e6:.2f}",
+                f"{page['compressed_bytes'] / 1e6:.2f}",
+                f"{page['opened_ms'] / 1e3:.1f}",
+                grave,
+                sum(page["axe"].values()) - grave,
+                len(page["complaints"]),
+            )
+        )
+    heads = (
+        "page",
+        "objectives",
+        "points",
+        "MB",
+        "compressed, MB",
+        "to open, s",
+        "serious findings",
+        "others",
+        "complaints",
+    )
+    return table(heads, rows)
 
 
 def _steps(name: str, step: str) -> list[dict[str, Any]]:
