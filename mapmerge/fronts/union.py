@@ -40,5 +40,5 @@ def union_volumes(boxes: Array, draws: int) -> Array:
         points = boxes[some] * rng.random((len(some), boxes.shape[1]))
         holding = np.cumsum((points[:, None] <= boxes).all(axis=2), axis=1, dtype=np.float64)
         holding[np.arange(len(boxes)) < some[:, None]] = np.inf  # the box of the point is not among the first yet
-        covered += shares[some] @ (1.0 / holding)
+        covered += (shares[some, None] / holding).sum(axis=0)
     return covered
