@@ -37,10 +37,11 @@ def _surfaces() -> ResponseSurfaces:
     points = np.random.default_rng(0).random((12, 2))
     scores = 0.3 + 0.2 * points.sum(axis=1)
     metric = Metric("accuracy", 0.0, 1.0, True)
-    given = points, scores, np.full(12, 1e-4), np.full(12, 200.0), metric
+    variances, items = np.full(12, 1e-4), np.full(12, 200.0)
+    given = points, scores, variances, items, metric
     margins = (np.linspace(-1.0, 1.0, 30) + points.sum(axis=1)[:, None]).astype(np.float32)
-    few = tuple(part[:4] if isinstance(part, np.ndarray) else part for part in given)
-    fits = fit_quadratic(*given), fit_gaussian_process(*given), fit_margins(*given, margins), fit_thin_quadratic(*few)
+    thin = fit_thin_quadratic(points[:4], scores[:4], variances[:4], items[:4], metric)
+    fits = fit_quadratic(*given), fit_gaussian_process(*given), fit_margins(*given, margins), thin
     objectives = tuple(Objective(name, metric) for name in NAMES)
     return ResponseSurfaces(objectives, fits, Region(np.zeros(2), np.ones(2), (0.1, 1.5)), (50.0,) * 4, points)
 

@@ -125,7 +125,7 @@ def _nested(worker: Worker, row: Row, wanted: Array) -> tuple[Array, list[int], 
 def _costs(worker: Worker, study: Study) -> dict[tuple[bytes, ...], float]:
     """Return for everything that was measured what share of the objective's items it took."""
     sizes = dict(zip(study.brief.names, worker.items, strict=True))
-    costs = {}
+    costs: dict[tuple[bytes, ...], float] = {}
     for each in study.history.asked:
         items = b"" if each.sample is None else each.sample.items.tobytes()
         share = 1.0 if each.sample is None else len(each.sample.items) / sizes[each.objective]

@@ -20,7 +20,7 @@ import tempfile
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
@@ -32,7 +32,7 @@ ITEMS = 2000
 """Items of a set, as in the families that `mapmerge zoo` trains."""
 
 WIDTHS = (1280, 360)
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 IMPACTS = ("critical", "serious", "moderate", "minor")
 OPENINGS = 5
 

@@ -160,7 +160,7 @@ def _rows(way: str, source: Any) -> torch.Tensor:
 
 def _one(way: str, folder: Path, checkpoints: list[str], matrix: TaskMatrix, actors: int) -> dict[str, Any]:
     """Start fresh actors, give all of them the matrix at once, and let all of them merge at once."""
-    crew = [ray.remote(Actor).options(num_cpus=1).remote() for _ in range(actors)]
+    crew: list[Any] = [ray.remote(Actor).options(num_cpus=1).remote() for _ in range(actors)]
     before = ray.get([actor.memory.remote() for actor in crew])
     file, shape = matrix.path / "matrix.f32", tuple(matrix.rows.shape)
     began = time.perf_counter()

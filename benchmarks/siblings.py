@@ -13,6 +13,7 @@ import statistics
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import yaml
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--evaluations", type=int, default=60, help="candidates of a node")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    results = [
+    results: list[dict[str, Any]] = [
         {"way": way, "run": run, "seconds": _timed(options.study.resolve(), options.evaluations, *WAYS[way])}
         for run in range(options.runs + 1)
         for way in WAYS

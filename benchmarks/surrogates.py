@@ -45,6 +45,7 @@ from tasks.pool import Pool, Work, open_pool
 from tasks.resident import Blueprint
 
 LEVEL = 0.9
+SPLITS: tuple[Split, ...] = ("search", "held_out")
 DIGITS = 6
 
 
@@ -66,13 +67,13 @@ def main() -> None:
     test = _design(config, max(options.points), 0)[1].sample(options.test, generator(0, "surrogates", "test"))
     wanted = np.unique(np.vstack(list(designs.values())), axis=0)
     with open_pool(config.compute, Blueprint(config.model_dump(mode="json"), str(study.parent))) as pool:
-        truth = {split: _measure(pool, test, split, names) for split in ("search", "held_out")}
+        truth = {split: _measure(pool, test, split, names) for split in SPLITS}
         told = _measure(pool, wanted, "search", names)
     results = []
     for (n, seed), candidates in designs.items():
         for objective in objectives:
             points = told[objective.name].of(candidates)
-            answers = {split: truth[split][objective.name].of(test).scores for split in truth}
+            answers = {split: points[objective.name].of(test).scores for split, points in truth.items()}
             for name, fit in FITS.items():
                 entry = {"points": n, "seed": seed, "objective": objective.name, "fit": name}
                 results.append(entry | _judge(fit, points, objective.metric, test, answers))
@@ -167,7 +168,7 @@ class Fitted:
 
 
 Fit = Callable[[Points, Metric], Fitted]
-Choice = Callable[[Problem, int, float], tuple[float, RidgeFit]]
+Choice = Callable[[Problem, Array, float], tuple[float, RidgeFit]]
 
 
 def _quadratic(choose: Choice | None = None, *, identity: bool = False) -> Fit:
@@ -179,7 +180,7 @@ def _quadratic(choose: Choice | None = None, *, identity: bool = False) -> Fit:
         noise = fitting.noise_of_items(
             link := Link.of(metric), link.unit(points.scores), points.variances, points.items
         )
-        replaced = fitting._best_fit if choose is None else lambda problem, k: choose(problem, k, noise)
+        replaced = fitting._best_fit if choose is None else lambda problem, shape: choose(problem, shape, noise)
         with patch.object(fitting, "_best_fit", replaced):
             surrogate = fitting.fit_quadratic(
                 points.coefficients, points.scores, points.variances, points.items, metric
@@ -197,10 +198,10 @@ def _quadratic(choose: Choice | None = None, *, identity: bool = False) -> Fit:
     return fit
 
 
-def _path(problem: Problem, k: int) -> list[tuple[float, RidgeFit]]:
+def _path(problem: Problem, shape: Array) -> list[tuple[float, RidgeFit]]:
     """Return the fits for all strengths that `fit_quadratic` tries, strongest first."""
-    start, shape, path = np.zeros(problem.features.shape[1]), _shape(problem, k), []
-    start[0] = np.mean(_linearised(problem))
+    start, path = np.zeros(problem.features.shape[1]), []
+    start[0] = np.mean(problem.linearised())
     for strength in fitting._STRENGTHS:
         fit = fit_ridge(problem, strength * shape, start)
         start = fit.parameters
@@ -208,37 +209,27 @@ def _path(problem: Problem, k: int) -> list[tuple[float, RidgeFit]]:
     return path
 
 
-def _linearised(problem: Problem) -> Array:
-    return problem.link.linearise(problem.link.lower + problem.link.span * problem.unit, problem.items)
-
-
-def _shape(problem: Problem, k: int) -> Array:
-    p = problem.features.shape[1]
-    shape = np.concatenate([[0.0], np.full(k, fitting._SLOPE_SHARE), np.ones(p - k - 1)])
-    return shape * float(np.sum(problem.items * problem.link.weight(_linearised(problem))))
-
-
-def _likelihood(problem: Problem, k: int, floor: float) -> tuple[float, RidgeFit]:
+def _likelihood(problem: Problem, shape: Array, floor: float) -> tuple[float, RidgeFit]:
     """Return the strength with the largest marginal likelihood; the noise is never below that of the items."""
-    n, shape = len(problem.unit), _shape(problem, k)
+    n = len(problem.unit)
 
     def lost(entry: tuple[float, RidgeFit]) -> float:
         strength, fit = entry
         noise = fitting._dispersion(fit, n, floor)
         determinants = -np.linalg.slogdet(fit.inverse)[1] - float(np.sum(np.log(strength * shape[1:])))
-        return (fit.deviance + fit.penalty) / noise + (n - 1) * math.log(noise) + determinants
+        return float((fit.deviance + fit.penalty) / noise + (n - 1) * math.log(noise) + determinants)
 
-    return min(_path(problem, k), key=lost)
+    return min(_path(problem, shape), key=lost)
 
 
-def _least_ridge(problem: Problem, k: int, floor: float) -> tuple[float, RidgeFit]:
-    return _path(problem, k)[-1]
+def _least_ridge(problem: Problem, shape: Array, floor: float) -> tuple[float, RidgeFit]:
+    return _path(problem, shape)[-1]
 
 
 def _least(criterion: Callable[[Problem, Array], float]) -> Choice:
     """Return the choice of the strength whose leave-one-out predictions, etas [n], have the least criterion."""
-    return lambda problem, k, floor: min(
-        _path(problem, k), key=lambda entry: criterion(problem, leave_one_out(problem, entry[1]))
+    return lambda problem, shape, floor: min(
+        _path(problem, shape), key=lambda entry: criterion(problem, leave_one_out(problem, entry[1]))
     )
 
 

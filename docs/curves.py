@@ -40,7 +40,7 @@ def drawn(raw: dict[str, Any]) -> str:
         return LEFT + (WIDTH - LEFT - RIGHT) * (math.log(value) - logs[0]) / (logs[1] - logs[0])
 
     def y(value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / ceiling
+        return float(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / ceiling)
 
     candidates = raw["references"]["search"]["candidates"]
     parts = [

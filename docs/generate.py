@@ -97,7 +97,8 @@ def _type(annotation: Any) -> str:
         return "mapping"
     if arguments:
         return _type(arguments[0])
-    return {"str": "text", "int": "whole number", "float": "number"}.get(annotation.__name__, annotation.__name__)
+    name: str = annotation.__name__
+    return {"str": "text", "int": "whole number", "float": "number"}.get(name, name)
 
 
 def _anchor(annotation: Any) -> str:
