@@ -13,14 +13,15 @@ from mapmerge.ledger.evaluations import EvaluationLedger
 from mapmerge.ledger.runs import RunFolder
 from mapmerge.ledger.store import Store
 from mapmerge.methods.nested import SETTLED
+from mapmerge.methods.protocol import Brief
 from mapmerge.nested.building import balanced
 from mapmerge.nested.compose import lift_question
-from mapmerge.nested.cost import costs, runs
+from mapmerge.nested.cost import runs
 from mapmerge.records import Array, Question
 from mapmerge.study import Study
 from mapmerge.threads import one_thread
 from tasks.inputs import Inputs, freeze, open_inputs
-from tasks.node import NodeSearch
+from tasks.node import NodeSearch, study_of
 from tasks.run import Run
 from tasks.tree import TreeSearch, unmerged_question
 
@@ -88,9 +89,11 @@ def _shares(study: Path, overrides: list[str], inputs: Inputs, units: int) -> li
         config: StudyConfig = read_study(study, [*overrides, f"nested.preferences={preferences}"])
         tree = tree_of(config, inputs.preflight.cosines) or balanced([expert.name for expert in config.experts])
         often = runs(tree, owners_of(config), preferences_of(config))
-        once = costs(tree, owners_of(config))
+        brief = Brief(config, inputs.objectives, inputs.search_items, inputs.held_out_items)
+        nodes = {node.name: study_of(brief, node) for node in tree.nodes}
+        once = {name: node.config.evaluations * len(node.objectives) for name, node in nodes.items()}
         unmerged, settled = 2 * len(config.experts), preferences * len(config.objectives)
-        return unmerged + settled + sum(often[name] * round(node.evaluations) for name, node in once.items())
+        return unmerged + settled + sum(often[name] * cost for name, cost in once.items())
 
     m = len(inputs.objectives)
     preferences = max((n for n in range(1, PREFERENCES + 1) if cost(n) <= NODES * units * m), default=1)

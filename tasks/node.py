@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mapmerge.config.nodes import node_study, owners_of
 from mapmerge.methods.protocol import Brief
-from mapmerge.nested.compose import lift_question, lower_answers
+from mapmerge.nested.compose import lift, lift_question, lower_answers
 from mapmerge.nested.groups import looks_at
 from mapmerge.nested.plan import NodeRun
 from mapmerge.nested.tree import Node
-from mapmerge.records import Evaluation, Question
+from mapmerge.records import Array, Evaluation, Question, Wanted
 from mapmerge.study import Study
+from mapmerge.surrogates.features import parameter_count
 from tasks.run import Request, Run
 
 _SHORT = 8
@@ -25,10 +28,29 @@ def study_of(whole: Brief, node: Node) -> Study:
     """
     options = whole.config.nested
     names = looks_at(node, owners_of(whole.config), [expert.name for expert in whole.config.experts])
-    config = node_study(whole.config, node, names, method=options.method, evaluations=options.evaluations)
+    config = node_study(whole.config, node, names, method=options.method, evaluations=_evaluations(whole, node, names))
     own = [at for at, name in enumerate(whole.names) if name in names]
     items, held_out = (tuple(sizes[at] for at in own) for sizes in (whole.items, whole.held_out))
     return Study(config, tuple(whole.objectives[at] for at in own), items, held_out)
+
+
+def _evaluations(whole: Brief, node: Node, names: Sequence[str]) -> int | None:
+    """Return the budget of a node in units, None for what its method takes by default.
+
+    Where candidates see samples, an unmerged model that is known by all items of every objective counts as measured:
+    the base is, and an expert whose own they all are, or nobody's.
+    """
+    given = whole.config.nested.evaluations
+    if given is not None or not _starts_from_known(whole):
+        return given
+    belongs = owners_of(whole.config)
+    known = 1 + sum(all(belongs[name] in (child, None) for name in names) for child in node.children)
+    return parameter_count(len(node.children)) - known
+
+
+def _starts_from_known(whole: Brief) -> bool:
+    """Say whether nodes would otherwise measure samples of unmerged models that are known by all items."""
+    return whole.config.nested.method == "adaptive" and whole.config.sampling.items != "all"
 
 
 class NodeSearch(Run):
@@ -53,6 +75,30 @@ class NodeSearch(Run):
         self.study = study_of(whole.study.brief, merge.node)
         self.config, self.objectives = self.study.config, self.study.objectives
         self._answered: dict[str, tuple[Question, list[Evaluation]]] = {}
+        if _starts_from_known(whole.study.brief):
+            self._know(whole.study.history.evaluations)
+
+    def _know(self, evaluations: Sequence[Evaluation]) -> None:
+        """Tell the node's study what is known by all items of its children, and of the base."""
+        names = self.study.brief.names
+        corners = np.vstack([np.zeros((1, self.study.brief.k)), np.eye(self.study.brief.k)])
+        whole = {
+            (each.coefficients.tobytes(), each.objective): each
+            for each in evaluations
+            if each.split == "search" and each.sample is None and each.error is None
+        }
+        rows: list[Array] = []
+        wanted: list[Wanted] = []
+        known: list[Evaluation] = []
+        for corner, lifted in zip(corners, lift(corners, self.merge.axes), strict=True):
+            told = [whole[place] for name in names if (place := (lifted.tobytes(), name)) in whole]
+            if told:
+                rows.append(corner)
+                wanted.append(dict.fromkeys(each.objective for each in told))
+                known += [replace(each, coefficients=corner) for each in told]
+        question = Question("known", "search", np.vstack(rows), tuple(wanted))
+        self.study.know(question)
+        self.study.tell(question, known)
 
     @property
     def answered(self) -> Sequence[tuple[Question, list[Evaluation]]]:

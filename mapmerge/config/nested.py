@@ -36,7 +36,8 @@ class Nested(Section):
         ge=1,
         description="Budget of each node, in evaluations of each objective that it looks at, which are those of the "
         "experts below it. Default: p = (f+1)(f+2)/2, as many as a quadratic in its f children has parameters, for "
-        "`adaptive`, and 2p for `map`.",
+        "`adaptive`, less those of unmerged models that are known on all items of all its objectives, as the base is; "
+        "2p for `map`.",
     )
     rule: Literal["mean", "chebyshev"] = Field(
         default="mean",
