@@ -2,21 +2,29 @@
 
     python -m benchmarks.win_rate --study zoos/vision-8/study.yaml --experts 4 --seeds 3 --out FILE.json
 
-The first k experts and objectives of the study are merged, here 4. The direct search measures evenly spread candidates
-on all search items, in the region of the default design, and keeps at most 100 that are not dominated, chosen by
-hypervolume. Every method delivers at most 100 points for as many evaluations of every objective as the poster
-gave MAP candidates, and for half of them. Both fronts are measured on all held-out items and compared there:
+The first k experts and objectives of the study are merged, here 4. A direct search measures candidates on all search
+items and keeps at most 100 that are not dominated. There are two of them:
+
+- `even`: candidates evenly spread in the region of the default design, of which it keeps those of most hypervolume;
+- `grid`: as far as the paper tells, candidates of its grid in the box [0, 1]^k, of which it keeps some drawn at random.
+
+Every method delivers at most 100 points for as many evaluations of every objective as the poster gave MAP candidates,
+and for half of them. All fronts are measured on all held-out items and compared there, with either direct search:
 
 - `win_rate`: pairs of points, one of each front, and objectives in which the method's point is better; ties count half;
 - `win_rate_strict`: the same, ties counting nothing, as on the poster;
 - `hypervolume_ratio`: the method's hypervolume over that of the direct search, in units of the unmerged models;
-- `r2_search`, `r2_held_out`: R² of the method's surrogates, an objective, on candidates of the direct search that lie
-  in the method's region and that no fit has seen, against their scores on all search items and on held-out ones.
 
-The direct search is kept beside the study. The file is written after every row, and rows that it has already stay.
+and with candidates of `even` that lie in the method's region and that no fit has seen:
+
+- `r2_search`, `r2_held_out`: R² of the method's surrogates, an objective, against their scores on all search items and
+  on held-out ones.
+
+Direct searches are kept beside the study. The file is written after every row, and rows that it has already stay.
 """
 
 import argparse
+import itertools
 import json
 import multiprocessing
 import os
@@ -36,8 +44,11 @@ from benchmarks.direct_search import fingerprint
 from benchmarks.machine import write
 from benchmarks.sample_efficiency import Found, Job, Worker
 from benchmarks.surrogates import r2
+from mapmerge.designs.initial import design
 from mapmerge.errors import BadInputError
+from mapmerge.fronts.dominance import nondominated
 from mapmerge.fronts.indicators import Normalisation, hypervolume, win_rate
+from mapmerge.randomness import generator
 from mapmerge.records import Array, Question, Split
 from mapmerge.response import ResponseSurfaces, signs
 from tasks.inputs import open_inputs
@@ -46,6 +57,8 @@ POINTS = 100
 """K: the most points of a front."""
 
 METHODS = ("map-paper", "map", "adaptive", "nested")
+
+DIRECT = ("even", "grid")
 
 _TESTED = 200
 """Candidates of the direct search, the first after the anchors, that surrogates are tested on."""
@@ -101,7 +114,7 @@ def worker_of(study: Path, k: int) -> Worker:
 def run(study: Path, row: Row) -> dict[str, Any]:
     """Do one search and compare what it delivers with the direct search."""
     worker = worker_of(study, row.k)
-    direct = direct_search(worker, POSTER[row.k].direct, row.seed)
+    direct = {name: direct_search(worker, name, POSTER[row.k].direct, row.seed) for name in DIRECT}
     about = asdict(row)
     try:
         if row.method == "nested":
@@ -113,30 +126,28 @@ def run(study: Path, row: Row) -> dict[str, Any]:
     return about | _compared(worker, found, direct)
 
 
-def prepare(study: Path, k: int, seed: int) -> str:
-    """Measure the direct search of one seed, unless it is there, and say so."""
-    found = direct_search(worker_of(study, k), POSTER[k].direct, seed)
-    return f"k = {k}, direct search, seed {seed}: {len(found['front_gains'])} points of {found['candidates']}"
+def prepare(study: Path, name: str, k: int, seed: int) -> str:
+    """Measure a direct search of one seed, unless it is there, and say so."""
+    found = direct_search(worker_of(study, k), name, POSTER[k].direct, seed)
+    return f"k = {k}, direct search {name}, seed {seed}: {len(found['front_gains'])} points of {found['candidates']}"
 
 
-def direct_search(worker: Worker, candidates: int, seed: int) -> dict[str, Any]:
-    """Measure the direct search of one seed, or read it from beside the study where it was measured before."""
+def direct_search(worker: Worker, name: str, candidates: int, seed: int) -> dict[str, Any]:
+    """Measure a direct search of one seed, or read it from beside the study where it was measured before."""
     family = fingerprint(open_inputs(worker.config, worker.study.parent))
     k = len(worker.config.experts)
-    cache = worker.study.parent / f"even-search-{k}-{candidates}-{seed}.json"
+    cache = worker.study.parent / f"{name}-search-{k}-{candidates}-{seed}.json"
     if cache.is_file():
         stored: dict[str, Any] = json.loads(cache.read_text(encoding="utf-8"))
         if stored["fingerprint"] == family:
             return stored
-    found = worker.find(Job("random", candidates, _APART + seed))
-    seen = found.study.history.observations
-    tested = seen.coefficients[k + 2 :][:_TESTED]
+    kept, tested = (_even if name == "even" else _grid)(worker, candidates, _APART + seed)
     stored = {
         "fingerprint": family,
         "candidates": candidates,
         "tested": tested.tolist(),
         "tested_gains": {split: _gains(worker, tested, split).tolist() for split in ("search", "held_out")},
-        "front_gains": _gains(worker, found.delivered, "held_out").tolist(),
+        "front_gains": _gains(worker, kept, "held_out").tolist(),
         "unmerged_gains": _gains(worker, np.vstack([np.zeros((1, k)), np.eye(k)]), "held_out").tolist(),
     }
     part = cache.with_suffix(".part")
@@ -145,32 +156,55 @@ def direct_search(worker: Worker, candidates: int, seed: int) -> dict[str, Any]:
     return stored
 
 
+def _even(worker: Worker, candidates: int, seed: int) -> tuple[Array, Array]:
+    """Return what the search of even candidates keeps, and those that surrogates are tested on."""
+    found = worker.find(Job("random", candidates, seed))
+    seen = found.study.history.observations.coefficients
+    return found.delivered, seen[seen.shape[1] + 2 :][:_TESTED]
+
+
+def _grid(worker: Worker, candidates: int, seed: int) -> tuple[Array, Array]:
+    """Return what the search of the paper's grid keeps; no surrogate is tested on it."""
+    k = len(worker.config.experts)
+    rng = generator(seed, "direct search")
+    rows = design("paper-grid", candidates, k, rng=rng, identify=False).coefficients
+    front = np.flatnonzero(nondominated(_gains(worker, rows, "search")))
+    return rows[rng.permutation(front)[:POINTS]], np.zeros((0, k))
+
+
 def _gains(worker: Worker, rows: Array, split: Split) -> Array:
     """Measure candidates [n, k] on all items: gains [n, m]."""
     scores = np.array([each.score for each in worker.measure(Question("all", split, rows))], dtype=np.float64)
-    gains: Array = scores.reshape(len(rows), -1) * signs(worker.objectives)
+    gains: Array = scores.reshape(len(rows), len(worker.objectives)) * signs(worker.objectives)
     return gains
 
 
-def _compared(worker: Worker, found: Found, direct: dict[str, Any]) -> dict[str, Any]:
-    """Compare a method with the direct search of its seed."""
+def _compared(worker: Worker, found: Found, direct: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Compare a method with the direct searches of its seed."""
     brief, history, nested = found.study.brief, found.study.history, found.study.config.nested
-    theirs = np.array(direct["front_gains"])
     gains = _gains(worker, found.delivered, "held_out")
-    unit = Normalisation.of(np.array(direct["unmerged_gains"]))
-    mine, dense = (hypervolume(unit.apply(front), np.zeros(brief.k)) for front in (gains, theirs))
     along = {key: getattr(nested, key) for key in ("preferences", "evaluations", "refine")}
     return {
         "units_spent": brief.spent(history) / brief.unit,
         "points": len(gains),
-        "points_direct": len(theirs),
+        "against": {name: _against(gains, search) for name, search in direct.items()},
+        **_r2s(found.surfaces, {row.tobytes() for row in history.observations.coefficients}, direct["even"]),
+        **({"nested": along} if found.study.config.method == "nested" else {}),
+    }
+
+
+def _against(gains: Array, direct: dict[str, Any]) -> dict[str, Any]:
+    """Compare a front with that of a direct search."""
+    theirs = np.array(direct["front_gains"])
+    unit = Normalisation.of(np.array(direct["unmerged_gains"]))
+    mine, dense = (hypervolume(unit.apply(front), np.zeros(gains.shape[1])) for front in (gains, theirs))
+    return {
+        "points": len(theirs),
         "win_rate": win_rate(gains, theirs, tie=0.5),
         "win_rate_strict": win_rate(gains, theirs),
         "hypervolume": mine,
         "hypervolume_direct": dense,
         "hypervolume_ratio": mine / dense,
-        **_r2s(found.surfaces, {row.tobytes() for row in history.observations.coefficients}, direct),
-        **({"nested": along} if found.study.config.method == "nested" else {}),
     }
 
 
@@ -214,8 +248,8 @@ def main() -> None:
     ]
     wanted = [row for row in wanted if row not in done]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        seeds = sorted({row.seed for row in wanted})
-        for one in as_completed([pool.submit(prepare, study, k, seed) for seed in seeds]):
+        searches = itertools.product(DIRECT, sorted({row.seed for row in wanted}))
+        for one in as_completed([pool.submit(prepare, study, name, k, seed) for name, seed in searches]):
             print(one.result(), flush=True)
         for searched in as_completed([pool.submit(run, study, row) for row in wanted]):
             result = searched.result()
@@ -234,7 +268,11 @@ def _said(result: dict[str, Any]) -> str:
     said = "k = {k}, {method}, {candidates} candidates, seed {seed}: ".format(**result)
     if "refused" in result:
         return said + str(result["refused"])
-    return said + f"win rate {result['win_rate']:.1%}, hypervolume {result['hypervolume_ratio']:.3f}"
+    told = [
+        f"win rate {against['win_rate']:.1%}, hypervolume {against['hypervolume_ratio']:.3f} against {name}"
+        for name, against in result["against"].items()
+    ]
+    return said + "; ".join(told)
 
 
 def _summary(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -247,8 +285,13 @@ def _summary(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         whole = [row for row in rows if "refused" not in row]
         entry: dict[str, Any] = {"k": k, "method": method, "candidates": candidates, "seeds": len(whole)}
         entry["refused"] = len(rows) - len(whole)
-        for key in ("win_rate", "win_rate_strict", "hypervolume_ratio"):
-            entry[key] = _spread(row[key] for row in whole)
+        entry["against"] = {
+            name: {
+                key: _spread(row["against"][name][key] for row in whole)
+                for key in ("win_rate", "win_rate_strict", "hypervolume_ratio")
+            }
+            for name in DIRECT
+        }
         for key in ("r2_search", "r2_held_out"):
             told = [row[key] for row in whole if row[key] and None not in row[key]]
             entry[f"{key}_mean"], entry[f"{key}_least"] = _spread(map(statistics.fmean, told)), _spread(map(min, told))
