@@ -18,6 +18,9 @@ _INNER = ("master", "volume", "filer", "admin")
 _GRPC = 10_000
 """What the parts of the server add to a port to find each other's second one."""
 
+_PROBE = ".started"
+"""Key of an object that is there for a moment after each start."""
+
 
 class Seaweed(Service):
     """An S3 server with one bucket. It can be stopped and started again on the same port, with the same objects.
@@ -95,9 +98,15 @@ class Seaweed(Service):
         return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
 
     def answers(self) -> bool:
-        """Tell whether its bucket is there, which it makes some time after it has begun to answer."""
+        """Tell whether objects can be written and read.
+
+        It begins to answer before it has its bucket, and has that before it has found its volumes again.
+        """
+        place = {"Bucket": self.bucket, "Key": _PROBE}
         try:
-            self._client.head_bucket(Bucket=self.bucket)
+            self._client.put_object(**place, Body=b"1")
+            self._client.get_object(**place)["Body"].read()
+            self._client.delete_object(**place)
         except (ClientError, BotoCoreError):
             return False
         return True
